@@ -1,0 +1,1 @@
+//! Stage 3: batched backfills; a warning stage

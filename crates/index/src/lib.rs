@@ -1,0 +1,1 @@
+//! Stage 2: declared indexes, built concurrently; a warning stage

@@ -1,0 +1,1 @@
+//! Release, plan, stages, report: one deploy from end to end

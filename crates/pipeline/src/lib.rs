@@ -1,0 +1,1 @@
+//! pipeline.yaml: from text to a validated Pipeline with source positions

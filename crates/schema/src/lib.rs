@@ -1,0 +1,1 @@
+//! Stage 1, the hard gate: versioned migrations

@@ -1,0 +1,1 @@
+//! SQL text: sources, headers, statements with exact spans, quoting; no I/O to a database
