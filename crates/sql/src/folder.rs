@@ -1,0 +1,112 @@
+//! A stage's folder: which files it holds, in which order.
+
+use std::path::{Path, PathBuf};
+
+use crate::problem::Problem;
+use crate::source::Source;
+
+/// A folder of `*.sql` files below a pipeline's directory.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    base: PathBuf,
+    path: PathBuf,
+}
+
+/// The number and the name of `0042_add_email.sql`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    /// The leading number, of any width: `42`, or a timestamp.
+    pub version: u64,
+    /// The number as it is written, with its zeros.
+    pub written: String,
+    /// What follows the number, without the separator.
+    pub name: String,
+}
+
+impl Folder {
+    /// `path` is relative to `base`, the directory of pipeline.yaml.
+    pub fn new(base: &Path, path: &Path) -> Self {
+        Self { base: base.into(), path: path.into() }
+    }
+
+    /// Every `*.sql` file of the folder by name, each read or the problem with it. Other files are left alone, as
+    /// are `*.down.sql` and hidden files. A folder that does not exist is an empty one.
+    pub fn sources(&self) -> (Vec<Source>, Vec<Problem>) {
+        let entries = match std::fs::read_dir(self.base.join(&self.path)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return (Vec::new(), Vec::new()),
+            Err(error) => {
+                let message = format!("cannot be read: {error}");
+                return (Vec::new(), vec![Problem::with_file("E210", &self.path, message)]);
+            }
+        };
+        let mut names: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
+        names.sort();
+        let (mut sources, mut problems) = (Vec::new(), Vec::new());
+        for name in names {
+            let path = self.path.join(&name);
+            match name.to_str() {
+                Some(name)
+                    if name.starts_with('.') || !name.ends_with(".sql") || name.ends_with(".down.sql") => {}
+                Some(_) => match Source::read(&self.base, &path) {
+                    Ok(source) => sources.push(source),
+                    Err(problem) => problems.push(problem),
+                },
+                None if path.extension().is_some_and(|extension| extension == "sql") => {
+                    problems.push(Problem::with_file("E213", &path, "has a name that is not UTF-8"));
+                }
+                None => {}
+            }
+        }
+        (sources, problems)
+    }
+}
+
+impl Numbered {
+    /// The number and name of a file; an unversioned name is a [`Problem`], because it has no place in the order.
+    pub fn of(source: &Source) -> Result<Self, Problem> {
+        let stem = source.stem();
+        let digits = stem.bytes().take_while(u8::is_ascii_digit).count();
+        let (written, rest) = stem.split_at(digits);
+        let refuse = |message: String| {
+            Problem::with_file("E214", &source.path, message)
+                .help("start the name with a number and an underscore, such as 0042_add_email.sql")
+        };
+        if written.is_empty() {
+            return Err(refuse("has no version: its place in the order is unknown".into()));
+        }
+        let version =
+            written.parse().map_err(|_| refuse(format!("has a version with too many digits ({digits})")))?;
+        match rest.strip_prefix(['_', '-']) {
+            Some(name) if !name.is_empty() => {
+                Ok(Self { version, written: written.into(), name: name.into() })
+            }
+            _ => Err(refuse("has a version but no name".into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(name: &str) -> Result<Numbered, Problem> {
+        Numbered::of(&Source::from_bytes(&Path::new("migrations").join(name), Vec::new())?)
+    }
+
+    #[test]
+    fn versions_are_numbers_of_any_width() {
+        assert_eq!(numbered("0042_add_email.sql").unwrap().version, 42);
+        let timestamp = numbered("20260101091921-add.sql").unwrap();
+        assert_eq!((timestamp.version, timestamp.name.as_str()), (20_260_101_091_921, "add"));
+    }
+
+    #[test]
+    fn names_without_version_or_name_are_refused() {
+        for name in
+            ["add_auth_models.sql", "0042.sql", "0042_.sql", "99999999999999999999999_x.sql", "42x.sql"]
+        {
+            assert_eq!(numbered(name).unwrap_err().code, "E214", "{name}");
+        }
+    }
+}
