@@ -1,0 +1,38 @@
+//! What a deploy cannot stand on, found out before it starts.
+
+use crate::error::Error;
+use crate::session::Session;
+
+/// Why a server that answers is not fit for a deploy.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// Two open sessions are served by one backend.
+    #[error("{0} is a connection pooler in transaction mode: sessions and their locks do not last there")]
+    TransactionPooler(String),
+    /// Older than what the tool is tested with.
+    #[error("PostgreSQL {0} is too old: version 13 or newer is needed")]
+    TooOld(String),
+    /// The check itself failed.
+    #[error(transparent)]
+    Session(#[from] Error),
+}
+
+/// Opens a second session beside the first: two open sessions with one backend pid are a transaction pooler. Both
+/// pids are asked for again while both are open, since a pooler hands a backend out only for the time of a query.
+pub async fn check(first: &mut Session) -> Result<(), Unfit> {
+    if first.version_number() < 130_000 {
+        return Err(Unfit::TooOld(first.version().to_owned()));
+    }
+    let mut second = first.target().connect("connect").await?;
+    let (one, other) = (pid(first).await?, pid(&mut second).await?);
+    second.close().await;
+    if one == other {
+        return Err(Unfit::TransactionPooler(first.target().to_string()));
+    }
+    Ok(())
+}
+
+async fn pid(session: &mut Session) -> Result<i32, Error> {
+    use sqlx::Row;
+    Ok(session.one("SELECT pg_backend_pid()").await?.try_get(0)?)
+}

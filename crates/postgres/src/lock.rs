@@ -1,0 +1,193 @@
+//! The run lock: one deploy of a pipeline at a time, held by an open transaction.
+//!
+//! A READ COMMITTED transaction that holds `pg_try_advisory_xact_lock` and runs nothing keeps neither snapshot nor xid:
+//! it does not hold up CREATE INDEX CONCURRENTLY, and it is gone with its process. It is polled and never waited for:
+//! a waiter in `pg_advisory_lock()` has a snapshot, and a concurrent index build waits for that snapshot.
+
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::error::Error;
+use crate::query::query;
+use crate::session::Session;
+use crate::target::Target;
+
+/// How often the lock's session shows that it is alive, and learns that it is not.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The first half of the advisory lock's key: the pipeline, as one ledger schema knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockKey(pub i32);
+
+impl LockKey {
+    /// The second half of the key of the run lock.
+    pub const RUN: i32 = 1;
+    /// The second half of the key held by a transaction that applies a migration. It outlives a killed runner for as
+    /// long as its last statement does.
+    pub const EXECUTE: i32 = 2;
+
+    /// The first four bytes of the SHA-256 of both names.
+    pub fn of(ledger_schema: &str, pipeline: &str) -> Self {
+        let digest = Sha256::digest(format!("{ledger_schema}/{pipeline}"));
+        Self(i32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
+    }
+}
+
+/// Who holds the lock that we wanted.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// Its backend.
+    pub pid: i32,
+    /// Its application name, such as `pgdeploy/lock`.
+    pub application: String,
+    /// The address it comes from; `local` for a Unix socket.
+    pub host: String,
+    /// How long its transaction has been open.
+    pub age: Duration,
+}
+
+/// Why the lock was not obtained.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else has it.
+    #[error("another deploy holds the lock{}", .0.as_ref().map(|holder| format!(": pid {} ({}) from {}, for {}s", holder.pid, holder.application, holder.host, holder.age.as_secs())).unwrap_or_default())]
+    Held(Option<Holder>),
+    /// Asking failed.
+    #[error(transparent)]
+    Session(#[from] Error),
+}
+
+/// Proof that we are the only deployer. Sessions that write come from here.
+pub struct RunLock {
+    target: Target,
+    key: LockKey,
+    pid: i32,
+    lost: CancellationToken,
+    release: oneshot::Sender<()>,
+    beating: JoinHandle<()>,
+}
+
+impl RunLock {
+    /// Polls for the lock until `patience` is over; `waiting` is told once who holds it.
+    pub async fn acquire(
+        target: &Target,
+        key: LockKey,
+        patience: Duration,
+        mut waiting: impl FnMut(&Holder),
+    ) -> Result<Self, LockError> {
+        let mut session = target.connect("lock").await?;
+        let started = Instant::now();
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+        let mut told = false;
+        while !try_acquire(&mut session, key).await? {
+            let holder = holder(&mut session, key).await?;
+            let wait = backoff.next_wait();
+            if started.elapsed() + wait > patience {
+                return Err(LockError::Held(holder));
+            }
+            if let (Some(holder), false) = (&holder, told) {
+                waiting(holder);
+                told = true;
+            }
+            tokio::time::sleep(wait).await;
+        }
+        let pid = session.pid();
+        let lost = CancellationToken::new();
+        let (release, released) = oneshot::channel();
+        let beating = tokio::spawn(beat(session, lost.clone(), released));
+        Ok(Self { target: target.clone(), key, pid, lost, release, beating })
+    }
+
+    /// A session that may write.
+    pub async fn session(&self, role: &str) -> Result<Session, Error> {
+        self.target.connect(role).await
+    }
+
+    /// The database the lock is on.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The key that is held.
+    pub fn key(&self) -> LockKey {
+        self.key
+    }
+
+    /// The backend that holds it, for a transaction that wants to see with its own eyes that it is still held.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Fires when the lock's session has died: whatever is under way must stop.
+    pub fn lost(&self) -> CancellationToken {
+        self.lost.clone()
+    }
+
+    /// Gives the lock back. Dropping it has the same effect, a moment later.
+    pub async fn release(self) {
+        let _ = self.release.send(());
+        let _ = self.beating.await;
+    }
+}
+
+/// One attempt. The transaction stays open exactly if it has the lock.
+async fn try_acquire(session: &mut Session, key: LockKey) -> Result<bool, Error> {
+    let limits = if session.version_number() >= 170_000 { "SET LOCAL transaction_timeout = 0;" } else { "" };
+    session.run(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; {limits} SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")).await?;
+    let row = query("SELECT pg_try_advisory_xact_lock($1, $2)")
+        .bind(key.0)
+        .bind(LockKey::RUN)
+        .fetch_one(session.connection())
+        .await?;
+    let acquired: bool = row.try_get(0)?;
+    if !acquired {
+        session.run("ROLLBACK").await?;
+    }
+    Ok(acquired)
+}
+
+async fn holder(session: &mut Session, key: LockKey) -> Result<Option<Holder>, Error> {
+    let row = query(
+        "SELECT l.pid, coalesce(a.application_name, ''), coalesce(host(a.client_addr), 'local'), \
+                coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.backend_start)), 0)::float8 \
+         FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a USING (pid) \
+         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid::int8 = $1 & 4294967295 AND l.objid::int8 = $2 \
+           AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
+    )
+    .bind(i64::from(key.0))
+    .bind(i64::from(LockKey::RUN))
+    .fetch_optional(session.connection())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Holder {
+        pid: row.try_get(0)?,
+        application: row.try_get(1)?,
+        host: row.try_get(2)?,
+        age: Duration::from_secs_f64(row.try_get::<f64, _>(3)?.max(0.0)),
+    }))
+}
+
+/// Keeps the lock's session, until it is released or dies.
+async fn beat(mut session: Session, lost: CancellationToken, mut released: oneshot::Receiver<()>) {
+    loop {
+        tokio::select! {
+            _ = &mut released => break,
+            () = tokio::time::sleep(HEARTBEAT) => {}
+        }
+        match tokio::time::timeout(HEARTBEAT * 3, session.run("SELECT 1")).await {
+            Ok(Ok(_)) => {}
+            _ => {
+                lost.cancel();
+                return;
+            }
+        }
+    }
+    let _ = session.run("ROLLBACK").await;
+    session.close().await;
+}

@@ -1,0 +1,96 @@
+//! One session: a connection with known settings.
+
+use sqlx::postgres::PgRow;
+use sqlx::{Connection, Executor, PgConnection};
+
+use crate::cancel::Canceller;
+use crate::error::Error;
+use crate::query::{query, script};
+use crate::target::Target;
+
+/// Settings that a role or a database may have turned against us (ALTER ROLE .. SET statement_timeout), brought to the
+/// server's defaults. Each stage then sets its own, for its own transactions.
+const BASELINE: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+     SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off; \
+     SET row_security = on; SET synchronous_commit = DEFAULT";
+
+/// A connection to the server, with settings that are the same whoever we are.
+pub struct Session {
+    connection: PgConnection,
+    target: Target,
+    pid: i32,
+    version: String,
+    number: u32,
+}
+
+impl Session {
+    pub(crate) async fn open(connection: PgConnection, target: &Target) -> Result<Self, Error> {
+        let mut session =
+            Self { connection, target: target.clone(), pid: 0, version: String::new(), number: 0 };
+        session.run(BASELINE).await?;
+        let row = session.one("SELECT pg_backend_pid(), current_setting('server_version'), current_setting('server_version_num')::int4").await?;
+        use sqlx::Row;
+        session.pid = row.try_get(0)?;
+        session.version = row.try_get::<String, _>(1)?.split(' ').next().unwrap_or_default().to_owned();
+        session.number = row.try_get::<i32, _>(2)?.unsigned_abs();
+        Ok(session)
+    }
+
+    /// The process id of the backend that serves us.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// The server's version as people write it, such as `15.18`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// `server_version_num`, such as `150018`.
+    pub fn version_number(&self) -> u32 {
+        self.number
+    }
+
+    /// The database this session is with.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The driver's connection, for `query(..).bind(..).fetch_one(session.connection())`.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
+    /// Sends text by the simple protocol. Several statements are one implicit transaction, unless the text says
+    /// otherwise. Returns the number of rows of the last statement.
+    pub async fn run(&mut self, text: &str) -> Result<u64, Error> {
+        Ok(self.connection.execute(script(text)).await?.rows_affected())
+    }
+
+    /// All rows of a query without parameters.
+    pub async fn all(&mut self, text: &str) -> Result<Vec<PgRow>, Error> {
+        Ok(query(text).fetch_all(&mut self.connection).await?)
+    }
+
+    /// The one row of a query without parameters.
+    pub async fn one(&mut self, text: &str) -> Result<PgRow, Error> {
+        Ok(query(text).fetch_one(&mut self.connection).await?)
+    }
+
+    /// Whatever a user's file did to the session's settings is undone, so that it does not leak into the next.
+    pub async fn reset(&mut self) -> Result<(), Error> {
+        // RESET ROLE first: RESET ALL does not cover it, and a role may not be allowed to change what follows.
+        self.run(&format!("RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; {BASELINE}")).await.map(drop)
+    }
+
+    /// What can end a statement of this session from outside.
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(self.target.clone(), self.pid)
+    }
+
+    /// Ends the session in an orderly way. Dropping it closes the socket, which the server notices when it next reads.
+    pub async fn close(self) {
+        // A connection that cannot be closed politely is closed all the same.
+        let _ = self.connection.close().await;
+    }
+}

@@ -1,0 +1,87 @@
+//! Where a database is, without ever showing the secret in it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::error::Error;
+use crate::session::Session;
+
+/// A database's address. `Display` and `Debug` show host, port and database; never user or password.
+#[derive(Clone)]
+pub struct Target {
+    options: PgConnectOptions,
+    shown: String,
+}
+
+impl Target {
+    /// Understands `postgresql://user:password@host:port/database?sslmode=..` with the parameters of libpq
+    /// (section 34.1.2 of the manual) that the driver knows.
+    pub fn parse(url: &SecretString) -> Result<Self, Error> {
+        let text = url.expose_secret();
+        if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
+            return Err(Error::Address("must start with postgresql://".into()));
+        }
+        // The driver's message may quote the text, and the text holds the password.
+        let options = PgConnectOptions::from_str(text)
+            .map_err(|_| Error::Address("is not a valid postgresql:// URL".into()))?
+            .disable_statement_logging();
+        let host = match options.get_socket() {
+            Some(directory) => directory.display().to_string(),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        };
+        let database = options.get_database().unwrap_or(options.get_username());
+        let shown = format!("{host}/{database}");
+        Ok(Self { options, shown })
+    }
+
+    /// Opens a session whose `application_name` is `pgdeploy/<role>`.
+    pub async fn connect(&self, role: &str) -> Result<Session, Error> {
+        let options = self.options.clone().application_name(&format!("pgdeploy/{role}"));
+        Session::open(options.connect().await?, self).await
+    }
+
+    /// Opens a session that cannot write: what `plan` and `status` look through.
+    pub async fn connect_read_only(&self, role: &str) -> Result<Session, Error> {
+        let mut session = self.connect(role).await?;
+        session.run("SET default_transaction_read_only = on").await?;
+        Ok(session)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Target({})", self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_form_of_output_shows_who_or_with_which_password() {
+        let url = SecretString::from("postgresql://alice:canary@db.internal:6543/crm?sslmode=disable");
+        let target = Target::parse(&url).unwrap();
+        assert_eq!(target.to_string(), "db.internal:6543/crm");
+        assert!(!format!("{target:?}").contains("canary"));
+        let wrong = Target::parse(&SecretString::from("postgresql://alice:canary@:x:/y")).unwrap_err();
+        assert!(!format!("{wrong} {wrong:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_socket_directory_is_an_address() {
+        let target =
+            Target::parse(&SecretString::from("postgresql:///crm?host=/run/pg&user=postgres")).unwrap();
+        assert_eq!(target.to_string(), "/run/pg/crm");
+    }
+}
