@@ -16,6 +16,7 @@ mod place;
 mod problem;
 mod quote;
 mod source;
+mod tokens;
 
 pub use deparse::{expression, from_items, statement_text};
 pub use folder::{Folder, Numbered};

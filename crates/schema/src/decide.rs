@@ -1,0 +1,165 @@
+//! What is pending, and what contradicts the history: a pure function over (applied, files).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sql::Problem;
+
+use crate::fixtures::Fixtures;
+use crate::history::Applied;
+use crate::migration::{Migration, Migrations};
+
+/// What the stage will do.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// To be applied, in this order.
+    pub pending: Vec<Migration>,
+    /// How many are in already.
+    pub applied: usize,
+    /// The newest that is in, as `0042_name`.
+    pub current: Option<String>,
+    /// Rows to load for an embedded database, where they are not in yet.
+    pub fixtures: Option<Fixtures>,
+    /// Contradictions between history and files; while there is one, nothing may run.
+    pub findings: Vec<Problem>,
+}
+
+impl Plan {
+    /// Whether the stage has nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.fixtures.is_none()
+    }
+}
+
+/// Decides. Every finding is returned, not the first.
+pub fn decide(applied: &[Applied], files: &Migrations) -> Plan {
+    let mut findings = duplicates(files);
+    let by_version: BTreeMap<u64, &Migration> = files.0.iter().map(|file| (file.version, file)).collect();
+    let newest_applied = applied.last().map(|row| row.version);
+    for row in applied {
+        match by_version.get(&row.version) {
+            Some(file) => findings.extend(compare(row, file)),
+            None => findings.push(absent(row, files)),
+        }
+    }
+    let is_applied = |version| applied.binary_search_by_key(&version, |row| row.version).is_ok();
+    let pending: Vec<_> = files.0.iter().filter(|file| !is_applied(file.version)).cloned().collect();
+    if let Some(newest) = newest_applied {
+        findings.extend(
+            pending.iter().filter(|file| file.version < newest).map(|file| out_of_order(file, applied)),
+        );
+    }
+    let current =
+        applied.last().and_then(|row| by_version.get(&row.version)).map(|file| file.id().to_owned());
+    Plan { pending, applied: applied.len(), current, fixtures: None, findings }
+}
+
+fn duplicates(files: &Migrations) -> Vec<Problem> {
+    let pairs = files.0.windows(2).filter(|pair| pair[0].version == pair[1].version);
+    pairs
+        .map(|pair| {
+            let message =
+                format!("has the same version, {}, as {}", pair[1].version, pair[0].source.path.display());
+            Problem::with_file("E105", &pair[1].source.path, message)
+                .help("give the one that is not applied anywhere yet the next free number")
+        })
+        .collect()
+}
+
+/// Edited or renamed since it was applied.
+fn compare(row: &Applied, file: &Migration) -> Option<Problem> {
+    let path = &file.source.path;
+    if row.checksum != file.source.sha256 {
+        let (was, is) = (&row.checksum[..12.min(row.checksum.len())], &file.source.sha256[..12]);
+        let comments = row.token_checksum.is_some() && row.token_checksum == file.source.token_sha256();
+        let what = if comments { "comments or blanks only" } else { "its SQL" };
+        let message = format!("was edited after it was applied: {what} (recorded {was}, found {is})");
+        let help = format!(
+            "take the applied text back (git log -p -- {}) and put the change into a new migration",
+            path.display()
+        );
+        return Some(Problem::with_file("E102", path, message).help(help));
+    }
+    (row.name != file.name).then(|| {
+        let message = format!("was renamed after it was applied: its name was {}", row.name);
+        Problem::with_file("E106", path, message).help("rename it back: the text is the one that was applied")
+    })
+}
+
+/// Applied, but no longer a file: deleted, or the database is ahead of this release.
+fn absent(row: &Applied, files: &Migrations) -> Problem {
+    let path = Path::new(&format!("{}_{}.sql", row.version, row.name)).to_owned();
+    if files.0.last().is_none_or(|newest| row.version > newest.version) {
+        let message = "is applied, but newer than every file here: the database is ahead of this release";
+        return Problem::with_file("E110", &path, message)
+            .help("deploy the release that brought it, or a newer one");
+    }
+    Problem::with_file("E103", &path, "is applied, but its file is missing")
+        .help("bring the file back: the history of a database is part of the release")
+}
+
+fn out_of_order(file: &Migration, applied: &[Applied]) -> Problem {
+    let newer = applied.last().map(|row| format!("{}_{}", row.version, row.name)).unwrap_or_default();
+    let message = format!("is new, but sorts before {newer}, which is applied already");
+    Problem::with_file("E104", &file.source.path, message)
+        .help("give it the next free number: on a fresh database it would run in another order than here")
+}
+
+#[cfg(test)]
+mod tests {
+    use sql::Source;
+
+    use super::*;
+
+    fn files(named: &[(&str, &str)]) -> Migrations {
+        let sources = named
+            .iter()
+            .map(|(name, text)| Source::from_bytes(Path::new(name), text.as_bytes().to_vec()).unwrap());
+        crate::load(sources.collect()).unwrap()
+    }
+
+    fn history_of(files: &Migrations) -> Vec<Applied> {
+        let row = |file: &Migration| Applied {
+            version: file.version,
+            name: file.name.clone(),
+            checksum: file.source.sha256.clone(),
+            token_checksum: file.source.token_sha256(),
+        };
+        files.0.iter().map(row).collect()
+    }
+
+    fn codes(plan: &Plan) -> Vec<&str> {
+        plan.findings.iter().map(|finding| finding.code).collect()
+    }
+
+    #[test]
+    fn versions_are_ordered_as_numbers() {
+        let plan = decide(&[], &files(&[("10_c.sql", ""), ("9_b.sql", ""), ("001_a.sql", "")]));
+        assert_eq!(plan.pending.iter().map(Migration::id).collect::<Vec<_>>(), ["001_a", "9_b", "10_c"]);
+        assert!(plan.findings.is_empty());
+    }
+
+    #[test]
+    fn every_contradiction_is_found_at_once() {
+        let before =
+            files(&[("1_a.sql", "select 1"), ("2_b.sql", "select 2"), ("4_d.sql", ""), ("5_e.sql", "")]);
+        let now = files(&[
+            ("1_a.sql", "select 'other'"),
+            ("2_b.sql", "select  2 -- why"),
+            ("3_c.sql", ""),
+            ("5_renamed.sql", ""),
+            ("05_twice.sql", ""),
+        ]);
+        let plan = decide(&history_of(&before), &now);
+        assert_eq!(codes(&plan), ["E105", "E102", "E102", "E103", "E106", "E104"]);
+        assert!(plan.findings[1].message.contains("its SQL"));
+        assert!(plan.findings[2].message.contains("comments or blanks only"));
+    }
+
+    #[test]
+    fn a_database_that_is_ahead_is_told_apart_from_a_missing_file() {
+        let all = files(&[("1_a.sql", ""), ("2_b.sql", "")]);
+        assert_eq!(codes(&decide(&history_of(&all), &files(&[("1_a.sql", "")]))), ["E110"]);
+        assert_eq!(codes(&decide(&history_of(&all), &files(&[("2_b.sql", "")]))), ["E103"]);
+    }
+}
