@@ -6,11 +6,12 @@ use crate::error::Error;
 use crate::initdb::{initdb, version_of};
 use crate::keeper::{Ending, Watch};
 use crate::location::Location;
+use crate::lock::Lock;
 use crate::pidfile::PidFile;
 use crate::postmaster::{Postmaster, TICK, new_run_dir};
 use crate::running::Running;
 use crate::users::Users;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::thread::sleep;
@@ -59,7 +60,8 @@ impl Embedded {
     /// Whether somebody runs it at the moment.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.lock_file().is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+        self.location.base().is_dir()
+            && self.location.server_lock().and_then(|lock| lock.is_taken()).unwrap_or(false)
     }
 
     /// Uses the server: joins the running one, or makes the data on first use and starts it.
@@ -70,13 +72,13 @@ impl Embedded {
         let binaries = self.binaries.clone().map_or_else(Binaries::find, Ok)?;
         self.location.prepare(&self.account)?;
         let deadline = Instant::now() + OTHERS_WITHIN;
-        let presence = Users::enter(self.location.base())?;
+        let presence = self.location.users_lock()?;
+        // Waits while the last user before us stops the server.
+        presence.share()?;
         loop {
-            let lock = self.lock_file()?;
-            match lock.try_lock() {
-                Ok(()) => return self.launch(binaries, presence, lock),
-                Err(TryLockError::Error(error)) => return Err(self.lock_failed(error)),
-                Err(TryLockError::WouldBlock) => {}
+            let lock = self.location.server_lock()?;
+            if lock.try_take()? {
+                return self.launch(binaries, presence, lock);
             }
             // Somebody's keeper has the lock: its server is running, starting or stopping.
             if let Some(users) = Users::join(&self.location.socket_link(), &lock)? {
@@ -84,7 +86,7 @@ impl Embedded {
                 let (data, log) = (self.location.data_dir(), self.location.log_path());
                 let server =
                     Postmaster { binaries: &binaries, data: &data, run: &run, log: &log, settings: &[] };
-                let pid = server.wait_until_ready(|| lock.try_lock().is_ok())?;
+                let pid = server.wait_until_ready(|| lock.is_taken().is_ok_and(|taken| !taken))?;
                 return Ok(Running::new(self.location.clone(), binaries, presence, users, None, pid, false));
             }
             self.busy_after(deadline)?;
@@ -92,7 +94,7 @@ impl Embedded {
     }
 
     /// Starts the server; `lock` says that nobody else does and goes to the keeper.
-    fn launch(&self, binaries: Binaries, presence: File, lock: File) -> Result<Running, Error> {
+    fn launch(&self, binaries: Binaries, presence: Lock, lock: Lock) -> Result<Running, Error> {
         let (data, log) = (self.location.data_dir(), self.location.log_path());
         PidFile::clear(&data);
         let is_new = !self.is_initialised();
@@ -115,7 +117,7 @@ impl Embedded {
         let _ = fs::remove_file(&link);
         symlink(&run, &link).map_err(Error::io("link", &link))?;
         let (account, ending) = (&self.account, Ending::Fast);
-        let (sweep, token) = (Some(&*run), lock.into());
+        let (sweep, token) = (Some(&*run), lock.hand_over());
         let watch = Watch { account, ending, run: &run, log: &log, sweep, users: reader.into(), token };
         let server = Postmaster { binaries: &binaries, data: &data, run: &run, log: &log, settings: &[] };
         let keeper = server.start(watch)?;
@@ -126,7 +128,7 @@ impl Embedded {
     }
 
     /// Runs initdb beside the data directory and moves the result there: what is at its place is whole.
-    fn initialise(&self, binaries: &Binaries, lock: &File) -> Result<(), Error> {
+    fn initialise(&self, binaries: &Binaries, lock: &Lock) -> Result<(), Error> {
         let (home, data) = (self.location.home(), self.location.data_dir());
         let half = home.join("data.new");
         for leftover in [&half, &data] {
@@ -134,8 +136,7 @@ impl Embedded {
                 fs::remove_dir_all(leftover).map_err(Error::io("remove", leftover))?;
             }
         }
-        let token = lock.try_clone().map_err(Error::io("hold the lock of", home))?;
-        initdb(binaries, &self.account, home, &half, token.into())?;
+        initdb(binaries, &self.account, home, &half, lock.copy()?)?;
         fs::rename(&half, &data).map_err(Error::io("rename", &half))
     }
 
@@ -163,34 +164,18 @@ impl Embedded {
     }
 
     /// Ends the server and comes back with the lock that keeps others from starting it.
-    fn halt(&self) -> Result<(File, bool), Error> {
+    fn halt(&self) -> Result<(Lock, bool), Error> {
         let deadline = Instant::now() + OTHERS_WITHIN;
-        let lock = self.lock_file()?;
+        let lock = self.location.server_lock()?;
         let mut was_running = false;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(error)) => return Err(self.lock_failed(error)),
-                Err(TryLockError::WouldBlock) => was_running = true,
-            }
+        while !lock.try_take()? {
+            was_running = true;
             // There is no pipe before the server starts and after it has stopped: then waiting is all there is.
             Users::end(&self.location.socket_link(), Ending::Fast);
             self.busy_after(deadline)?;
         }
         PidFile::clear(&self.location.data_dir());
         Ok((lock, was_running))
-    }
-
-    /// The lock of whoever runs the server, held by its keeper. Opened anew each time: a lock belongs to the
-    /// opening, not to the process.
-    fn lock_file(&self) -> Result<File, Error> {
-        let path = self.location.base().join("server.lock");
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        opened.map_err(Error::io("open", &path))
-    }
-
-    fn lock_failed(&self, error: std::io::Error) -> Error {
-        Error::io("lock", self.location.base())(error)
     }
 
     fn busy_after(&self, deadline: Instant) -> Result<(), Error> {

@@ -22,6 +22,7 @@ mod error;
 mod initdb;
 mod keeper;
 mod location;
+mod lock;
 mod pidfile;
 mod postmaster;
 mod running;

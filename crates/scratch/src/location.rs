@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::error::Error;
+use crate::lock::Lock;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -63,6 +64,16 @@ impl Location {
     #[must_use]
     pub fn log_path(&self) -> PathBuf {
         self.home.join("server.log")
+    }
+
+    /// The lock of whoever runs the server, held by its keeper.
+    pub(crate) fn server_lock(&self) -> Result<Lock, Error> {
+        Lock::open(self.base.join("server.lock"))
+    }
+
+    /// The lock that every user shares, by which the last one finds out that it is the last.
+    pub(crate) fn users_lock(&self) -> Result<Lock, Error> {
+        Lock::open(self.base.join("users.lock"))
     }
 
     /// A link to the directory of the running server's socket.

@@ -5,11 +5,11 @@ use crate::client;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::location::Location;
+use crate::lock::Lock;
 use crate::postmaster::{TICK, socket_fits};
 use crate::url::url;
 use crate::users::Users;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::sleep;
 
 /// The embedded server while we use it. Dropping it ends our use, and the last user's end stops the server.
@@ -18,7 +18,7 @@ pub struct Running {
     location: Location,
     binaries: Binaries,
     /// A shared lock, by which the last user finds out that it is the last.
-    presence: File,
+    presence: Lock,
     /// `None` after we have left.
     users: Option<Users>,
     /// Where we started the server ourselves.
@@ -32,7 +32,7 @@ impl Running {
     pub(crate) fn new(
         location: Location,
         binaries: Binaries,
-        presence: File,
+        presence: Lock,
         users: Users,
         keeper: Option<Keeper>,
         pid: u32,
@@ -116,27 +116,19 @@ impl Running {
         let is_kept = users.is_kept();
         drop(users);
         // Others have their shared lock, or are about to have it and will find the server or its end.
-        if is_kept || self.presence.try_lock().is_err() {
+        if is_kept || !self.presence.try_take()? {
             return Ok(false);
         }
         if let Some(keeper) = &mut self.keeper {
             keeper.wait().map_err(Error::io("wait for the server in", self.location.home()))?;
         }
-        self.wait_until_unlocked(&self.location.base().join("server.lock"))?;
-        Ok(true)
-    }
-
-    /// Waits for the end of a keeper, ours or that of a user who left before us. It always comes to one: an
-    /// orderly shutdown that takes too long is turned into an immediate one.
-    fn wait_until_unlocked(&self, path: &Path) -> Result<(), Error> {
-        let file = OpenOptions::new().write(true).open(path).map_err(Error::io("open", path))?;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(()),
-                Err(TryLockError::WouldBlock) => sleep(TICK),
-                Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
-            }
+        // Not ours alone: a user who left before us may have started it. The wait comes to an end, because an
+        // orderly shutdown that takes too long is turned into an immediate one.
+        let lock = self.location.server_lock()?;
+        while lock.is_taken()? {
+            sleep(TICK);
         }
+        Ok(true)
     }
 }
 

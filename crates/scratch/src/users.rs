@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::error::Error;
 use crate::keeper::Ending;
+use crate::lock::Lock;
 use crate::postmaster::TICK;
 use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions};
@@ -28,16 +29,6 @@ pub(crate) struct Users {
 }
 
 impl Users {
-    /// Says in `base` that a user is there, until the file is closed; waits while the last one before us stops
-    /// the server.
-    pub(crate) fn enter(base: &Path) -> Result<File, Error> {
-        let path = base.join("users.lock");
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = opened.map_err(Error::io("open", &path))?;
-        file.lock_shared().map_err(Error::io("lock", &path))?;
-        Ok(file)
-    }
-
     /// Makes the pipe in `run`: the first user's end, and the keeper's.
     pub(crate) fn first(run: &Path, account: &Account) -> Result<(Self, File), Error> {
         let path = run.join("users");
@@ -58,7 +49,7 @@ impl Users {
 
     /// Joins the users of the server whose socket directory `link` leads to; `None` if there is none, or if it
     /// had lost its last user before we came. `lock` is the keeper's, free when it is gone.
-    pub(crate) fn join(link: &Path, lock: &File) -> Result<Option<Self>, Error> {
+    pub(crate) fn join(link: &Path, lock: &Lock) -> Result<Option<Self>, Error> {
         let Some(mut users) = Self::open(link) else { return Ok(None) };
         let token = format!("{}.{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         if writeln!(users.pipe, "join {token}").is_err() {
@@ -69,9 +60,7 @@ impl Users {
             if answer.exists() {
                 return Some(true);
             }
-            let gone = lock.try_lock().is_ok();
-            let _ = if gone { lock.unlock() } else { Ok(()) };
-            gone.then_some(false)
+            lock.is_taken().is_ok_and(|taken| !taken).then_some(false)
         });
         let _ = fs::remove_file(&answer);
         Ok((seen == Some(true)).then_some(users))
