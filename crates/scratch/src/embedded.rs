@@ -8,17 +8,14 @@ use crate::keeper::{Ending, Watch};
 use crate::location::Location;
 use crate::lock::Lock;
 use crate::pidfile::PidFile;
-use crate::postmaster::{Postmaster, TICK, new_run_dir};
+use crate::postmaster::{OTHERS_WITHIN, Postmaster, TICK, new_run_dir};
 use crate::running::Running;
 use crate::users::Users;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-/// How long another process may take to start or stop the server.
-const OTHERS_WITHIN: Duration = Duration::from_secs(150);
+use std::time::Instant;
 
 /// A server whose data are kept in a directory, with PostgreSQL's durable settings.
 #[derive(Debug)]

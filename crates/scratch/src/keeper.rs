@@ -25,7 +25,7 @@ echo "$kept" >"$run/pid"
         case $word in
         join) : >"$run/joined.$token" ;;
         keep) exec 4>"$run/users" && : >"$run/kept" ;;
-        *) signal=$word && break ;;
+        INT | QUIT) signal=$word && break ;;
         esac
     done <&3
     while kill -s "$signal" "$kept" && [ $tries -lt 3000 ]; do

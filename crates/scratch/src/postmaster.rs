@@ -15,6 +15,9 @@ pub(crate) use crate::keeper::Ending;
 /// How long a start may take; recovery after a crash is part of it.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
+/// How long another process may take to start or stop a server; longer than it takes to give up.
+pub(crate) const OTHERS_WITHIN: Duration = Duration::from_secs(150);
+
 /// How often files are looked at while something is awaited.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 

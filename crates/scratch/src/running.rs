@@ -6,11 +6,12 @@ use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::location::Location;
 use crate::lock::Lock;
-use crate::postmaster::{TICK, socket_fits};
+use crate::postmaster::{OTHERS_WITHIN, TICK, socket_fits};
 use crate::url::url;
 use crate::users::Users;
 use std::path::PathBuf;
 use std::thread::sleep;
+use std::time::Instant;
 
 /// The embedded server while we use it. Dropping it ends our use, and the last user's end stops the server.
 #[derive(Debug)]
@@ -106,7 +107,7 @@ impl Running {
     /// Ends our use; stops the server if we were the last user, and waits for it. Whether it was stopped.
     ///
     /// # Errors
-    /// The keeper cannot be waited for.
+    /// [`Error::Busy`] if it does not stop.
     pub fn stop(mut self) -> Result<bool, Error> {
         self.leave()
     }
@@ -119,14 +120,17 @@ impl Running {
         if is_kept || !self.presence.try_take()? {
             return Ok(false);
         }
+        // The lock and not our own keeper: a user who left before us may have started the server.
+        let (lock, deadline) = (self.location.server_lock()?, Instant::now() + OTHERS_WITHIN);
+        while lock.is_taken()? {
+            if Instant::now() > deadline {
+                let dir = self.location.base().to_owned();
+                return Err(Error::Busy { dir, seconds: OTHERS_WITHIN.as_secs() });
+            }
+            sleep(TICK);
+        }
         if let Some(keeper) = &mut self.keeper {
             keeper.wait().map_err(Error::io("wait for the server in", self.location.home()))?;
-        }
-        // Not ours alone: a user who left before us may have started it. The wait comes to an end, because an
-        // orderly shutdown that takes too long is turned into an immediate one.
-        let lock = self.location.server_lock()?;
-        while lock.is_taken()? {
-            sleep(TICK);
         }
         Ok(true)
     }

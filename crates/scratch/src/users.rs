@@ -52,7 +52,7 @@ impl Users {
     pub(crate) fn join(link: &Path, lock: &Lock) -> Result<Option<Self>, Error> {
         let Some(mut users) = Self::open(link) else { return Ok(None) };
         let token = format!("{}.{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        if writeln!(users.pipe, "join {token}").is_err() {
+        if users.say(&format!("join {token}")).is_err() {
             return Ok(None);
         }
         let answer = users.run.join(format!("joined.{token}"));
@@ -70,14 +70,14 @@ impl Users {
     pub(crate) fn end(link: &Path, ending: Ending) {
         if let Some(mut users) = Self::open(link) {
             // A keeper that is gone has nothing to end.
-            let _ = writeln!(users.pipe, "{}", ending.signal());
+            let _ = users.say(ending.signal());
         }
     }
 
     /// Has the keeper run the server without users, until it is stopped by name.
     pub(crate) fn keep(&mut self) -> Result<(), Error> {
         let kept = self.run.join("kept");
-        writeln!(self.pipe, "keep").map_err(Error::io("write to", &kept))?;
+        self.say("keep").map_err(Error::io("write to", &kept))?;
         if until(|| self.is_kept().then_some(())).is_none() {
             return Err(Error::Busy { dir: self.run.clone(), seconds: ANSWER_WITHIN.as_secs() });
         }
@@ -92,6 +92,11 @@ impl Users {
     /// The directory of the socket and of the pipe.
     pub(crate) fn run(&self) -> &Path {
         &self.run
+    }
+
+    /// Says it in one write: short ones are atomic (POSIX, "write"), and all users share one pipe.
+    fn say(&mut self, words: &str) -> std::io::Result<()> {
+        self.pipe.write_all(format!("{words}\n").as_bytes())
     }
 
     fn open(link: &Path) -> Option<Self> {
