@@ -1,0 +1,82 @@
+//! Whether a valid index is what its declaration makes. The server itself says what that is: it is asked to create the
+//! same index on an empty temporary copy of the table, which is then rolled back.
+
+use postgres::{Error, Row, ServerError, Session};
+
+use crate::declaration::Declaration;
+use crate::head::Head;
+use crate::survey::Table;
+
+/// What the server makes of a declaration.
+pub(crate) enum Made {
+    /// An index of this text (`pg_get_indexdef`).
+    Text(String),
+    /// Nothing: it refuses the definition.
+    Refused(Box<ServerError>),
+    /// It cannot be asked.
+    Unable(String),
+}
+
+/// Asks the server. Takes about a millisecond, needs the right to create temporary tables, and leaves nothing behind.
+pub(crate) async fn ask(
+    session: &mut Session,
+    declaration: &Declaration,
+    table: &Table,
+) -> Result<Made, Error> {
+    let copy = sql::qualified("pg_temp", &table.name);
+    let statement = declaration.statement(&copy, false);
+    let begin = format!(
+        "BEGIN; SET LOCAL lock_timeout = '2s'; CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP",
+        sql::identifier(&table.name),
+        table.quoted()
+    );
+    let made = async {
+        if let Err(error) = session.run(&begin).await {
+            return server(error).map(|report| Made::Unable(report.to_string()));
+        }
+        if let Err(error) = session.run(&statement.text()).await {
+            return server(error).map(Made::Refused);
+        }
+        let index = sql::qualified("pg_temp", &declaration.name);
+        let text = format!("SELECT pg_catalog.pg_get_indexdef({}::regclass)", sql::literal(&index));
+        Ok(Made::Text(session.one(&text).await?.try_get(0)?))
+    };
+    let made = made.await;
+    session.run("ROLLBACK").await?;
+    made
+}
+
+fn server(error: Error) -> Result<Box<ServerError>, Error> {
+    match error {
+        Error::Server(report) => Ok(report),
+        other => Err(other),
+    }
+}
+
+/// Whether two texts of `pg_get_indexdef` are the same index on the same table; the name of the schema they show for
+/// the table is left out.
+pub(crate) fn same(one: &str, other: &str) -> bool {
+    let cut = |text: &str| Head::of(text, 0).map(|head| (head.unique, text[head.tail..].to_owned()));
+    match (cut(one), cut(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_does_not_count_and_everything_behind_it_does() {
+        let actual = "CREATE UNIQUE INDEX i ON public.t USING btree (lower(a)) WHERE (b > 0)";
+        let temporary = "CREATE UNIQUE INDEX i ON pg_temp_3.t USING btree (lower(a)) WHERE (b > 0)";
+        assert!(same(actual, temporary));
+        assert!(!same(actual, &temporary.replace("UNIQUE ", "")));
+        assert!(!same(actual, &temporary.replace("b > 0", "b > 1")));
+        assert!(same(
+            "CREATE INDEX i ON ONLY public.t USING btree (a)",
+            "CREATE INDEX i ON t USING btree (a)"
+        ));
+    }
+}

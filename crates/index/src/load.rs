@@ -1,0 +1,290 @@
+//! Files to declarations: everything that the text alone shows to be wrong is found here, before anything runs.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use sql::ast::{DropBehavior, DropStmt, IndexStmt, ObjectType};
+use sql::{NodeEnum, Problem, Source, Statement};
+
+use crate::declaration::{Declaration, Declarations, Tombstone, first_line};
+use crate::head::{self, Head, Word};
+
+/// PostgreSQL cuts longer names without an error (NAMEDATALEN - 1).
+const MAX_NAME_BYTES: usize = 63;
+/// Ends of names that PostgreSQL and pgdeploy use for indexes that are being replaced.
+const RESERVED: [&str; 4] = ["_ccnew", "_ccold", "_dpnew", "_dpold"];
+/// Header keys of a later version.
+const NOT_YET: [&str; 5] = ["on_drift", "timeout", "required", "after_backfill", "replaces"];
+
+/// The header of an index file: no key yet.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {}
+
+enum Wish {
+    Index(Declaration),
+    Tombstone(Tombstone),
+}
+
+/// Reads the declarations of all files. Every problem of every file is returned at once.
+pub fn load(sources: &[Source]) -> Result<Declarations, Vec<Problem>> {
+    let (mut declarations, mut problems) = (Declarations::default(), Vec::new());
+    for source in sources {
+        if let Err(problem) = sql::header::read::<Header>(source, &NOT_YET) {
+            problems.push(problem);
+        }
+        let source = Arc::new(source.clone());
+        match sql::parse(&source, |statements| file(&source, &statements)) {
+            Ok(found) => {
+                for wish in found {
+                    match wish {
+                        Ok(Wish::Index(index)) => declarations.indexes.push(index),
+                        Ok(Wish::Tombstone(tombstone)) => declarations.tombstones.push(tombstone),
+                        Err(problem) => problems.push(problem),
+                    }
+                }
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    problems.extend(contradictions(&declarations));
+    if problems.is_empty() { Ok(declarations) } else { Err(problems) }
+}
+
+fn file(source: &Arc<Source>, statements: &[Statement]) -> Vec<Result<Wish, Problem>> {
+    if statements.is_empty() {
+        let problem = Problem::with_file("E238", &source.path, "declares no index");
+        return vec![Err(problem.help("write CREATE INDEX name ON table (..); or delete the file"))];
+    }
+    let wish = |statement: &Statement| match &statement.node {
+        NodeEnum::IndexStmt(index) => declared(source, statement, index).map(Wish::Index),
+        NodeEnum::DropStmt(drop) if drop.remove_type() == ObjectType::ObjectIndex => {
+            tombstone(source, statement, drop).map(Wish::Tombstone)
+        }
+        _ => Err(at(source, statement, "E230", "is neither CREATE INDEX nor DROP INDEX").help(
+            "indexes/ holds CREATE INDEX name ON table (..); and DROP INDEX name; only: \
+             everything else belongs into a migration",
+        )),
+    };
+    statements.iter().map(wish).collect()
+}
+
+fn declared(source: &Arc<Source>, statement: &Statement, index: &IndexStmt) -> Result<Declaration, Problem> {
+    let unreadable = || {
+        at(source, statement, "E239", "has a name that cannot be read")
+            .help("write CREATE INDEX name ON table or schema.table, with plain or double-quoted names")
+    };
+    let head = Head::of(&source.text, statement.span.start).ok_or_else(unreadable)?;
+    if let Some(span) = head.if_not_exists {
+        return Err(Problem::at(
+            "E233",
+            source,
+            span,
+            "IF NOT EXISTS would hide an invalid or different index",
+        )
+        .help("leave it out: what is there and as declared is left alone anyway"));
+    }
+    let Some(name) = head.name else {
+        return Err(at(source, statement, "E231", "the index has no name")
+            .help("name it: CREATE INDEX name ON table (..); a name is how it is found again"));
+    };
+    checked(source, &name)?;
+    if let Some(span) = head.only {
+        return Err(Problem::at(
+            "E234",
+            source,
+            span,
+            "ON ONLY leaves an index on a partitioned table invalid",
+        )
+        .help("leave ONLY out"));
+    }
+    let (schema, table) = match head.table.as_slice() {
+        [table] => (None, table),
+        [schema, table] => (Some(schema), table),
+        _ => return Err(unreadable()),
+    };
+    let definition = source.text[statement.span.clone()].to_owned();
+    let plain = IndexStmt { concurrent: false, ..index.clone() };
+    let canonical = sql::statement_text(NodeEnum::IndexStmt(Box::new(plain)));
+    let digest = Sha256::digest(canonical.as_deref().unwrap_or(&definition).as_bytes());
+    Ok(Declaration {
+        name: name.text,
+        schema: schema.map(|word| word.text.clone()),
+        table: table.text.clone(),
+        unique: head.unique,
+        definition,
+        sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        source: source.clone(),
+        span: statement.span.clone(),
+        tail: head.tail,
+    })
+}
+
+fn tombstone(source: &Arc<Source>, statement: &Statement, drop: &DropStmt) -> Result<Tombstone, Problem> {
+    let refuse = |message: &str, help: &str| Err(at(source, statement, "E237", message).help(help));
+    if drop.objects.len() != 1 {
+        return refuse("drops several indexes at once", "write one DROP INDEX name; for each");
+    }
+    if drop.behavior() == DropBehavior::DropCascade {
+        return refuse(
+            "CASCADE would also drop what depends on the index",
+            "leave it out; a constraint's index goes with ALTER TABLE .. DROP CONSTRAINT in a migration",
+        );
+    }
+    let names = head::dropped(&source.text, statement.span.start);
+    let (schema, name) = match names.as_deref() {
+        Some([name]) => (None, name),
+        Some([schema, name]) => (Some(schema.text.clone()), name),
+        _ => {
+            return Err(at(source, statement, "E239", "has a name that cannot be read").help(
+                "write DROP INDEX name; or DROP INDEX schema.name; with plain or double-quoted names",
+            ));
+        }
+    };
+    checked(source, name)?;
+    Ok(Tombstone { name: name.text.clone(), schema, source: source.clone(), span: statement.span.clone() })
+}
+
+/// Refuses a name that the server would cut, or that a replacement in progress uses.
+fn checked(source: &Source, name: &Word) -> Result<(), Problem> {
+    let bytes = name.text.len();
+    if bytes > MAX_NAME_BYTES {
+        let message = format!("the name is {bytes} bytes long; PostgreSQL would cut it at {MAX_NAME_BYTES}");
+        return Err(Problem::at("E232", source, name.span.clone(), message).help("choose a shorter name"));
+    }
+    if let Some(end) = RESERVED.iter().find(|end| name.text.ends_with(*end)) {
+        let message = format!("names that end in {end} are used while an index is replaced");
+        return Err(
+            Problem::at("E236", source, name.span.clone(), message).help("choose a name without that end")
+        );
+    }
+    Ok(())
+}
+
+/// One name declared twice, or declared and dropped.
+fn contradictions(declarations: &Declarations) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    // Without a schema on both sides, only the server's search path could tell them apart.
+    let same = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
+    for (at, index) in declarations.indexes.iter().enumerate() {
+        let earlier = declarations.indexes[..at].iter();
+        let span = first_line(&index.source, &index.span);
+        if let Some(first) =
+            earlier.clone().find(|first| first.name == index.name && same(&first.schema, &index.schema))
+        {
+            let message = format!("{} is already declared at {}", index.name, first.place());
+            problems.push(Problem::at("E235", &index.source, span.clone(), message).help(
+                "choose another name for one of them, or write both tables with their schemas if those differ",
+            ));
+        }
+    }
+    for (at, tombstone) in declarations.tombstones.iter().enumerate() {
+        let span = first_line(&tombstone.source, &tombstone.span);
+        let declared = declarations.indexes.iter();
+        if let Some(index) = declared
+            .clone()
+            .find(|index| index.name == tombstone.name && same(&index.schema, &tombstone.schema))
+        {
+            let message = format!("{} is declared at {} and dropped here", index.name, index.place());
+            problems.push(
+                Problem::at("E235", &tombstone.source, span, message).help("keep one of the two statements"),
+            );
+        } else if let Some(first) = declarations.tombstones[..at]
+            .iter()
+            .find(|first| first.name == tombstone.name && same(&first.schema, &tombstone.schema))
+        {
+            let message = format!("{} is already dropped at {}", tombstone.name, first.place());
+            problems.push(Problem::at("E235", &tombstone.source, span, message).help("delete one of them"));
+        }
+    }
+    problems
+}
+
+fn at(source: &Source, statement: &Statement, code: &'static str, message: &str) -> Problem {
+    Problem::at(code, source, first_line(source, &statement.span), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn loaded(text: &str) -> Result<Declarations, Vec<Problem>> {
+        load(&[Source::from_bytes(Path::new("indexes/a.sql"), text.into()).unwrap()])
+    }
+
+    fn refused(text: &str) -> Vec<String> {
+        loaded(text).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_declaration_keeps_its_tail_as_it_is_written() {
+        let text =
+            "-- why\ncreate unique index a on s.t using btree (x) /* é */ where y > 0; drop index s.b;";
+        let found = loaded(text).unwrap();
+        let index = &found.indexes[0];
+        assert_eq!(
+            (index.name.as_str(), index.schema.as_deref(), index.table.as_str()),
+            ("a", Some("s"), "t")
+        );
+        assert_eq!(
+            index.statement("\"s\".\"t\"", true).text(),
+            "CREATE UNIQUE INDEX CONCURRENTLY \"a\" ON \"s\".\"t\" using btree (x) /* é */ where y > 0"
+        );
+        assert_eq!((found.len(), found.tombstones[0].schema.as_deref()), (2, Some("s")));
+    }
+
+    #[test]
+    fn the_hash_sees_the_wish_and_not_its_spelling() {
+        let hash = |text: &str| loaded(text).unwrap().indexes[0].sha256.clone();
+        assert_eq!(hash("create index a on t (x)"), hash("CREATE INDEX CONCURRENTLY a -- b\n ON t(x);"));
+        assert_ne!(hash("create index a on t (x)"), hash("create index a on t (y)"));
+    }
+
+    #[test]
+    fn what_the_text_shows_to_be_wrong_is_refused_at_its_place_and_all_at_once() {
+        let long = "a".repeat(64);
+        let text = format!(
+            "create index on t (x);\ncreate index {long} on t (x);\ncreate index if not exists b on t (x);\n\
+             create index c on only t (x);\ncreate index d on t (x);\ncreate index d on s.t (x);\ndrop index d;\n\
+             create index e_ccnew on t (x);\ndrop index f, g;\ndrop index h cascade;\nalter table t add y int;\n\
+             drop index i;drop index i;\ncreate index U&\"j\" on t (x);"
+        );
+        let found = refused(&text);
+        let expected = [
+            "E231 indexes/a.sql:1:1",
+            "E232 indexes/a.sql:2:14",
+            "E233 indexes/a.sql:3:14",
+            "E234 indexes/a.sql:4:19",
+            "E236 indexes/a.sql:8:14",
+            "E237 indexes/a.sql:9:1",
+            "E237 indexes/a.sql:10:1",
+            "E230 indexes/a.sql:11:1",
+            "E239 indexes/a.sql:13:1",
+            "E235 indexes/a.sql:6:1",
+            "E235 indexes/a.sql:7:1",
+            "E235 indexes/a.sql:12:14",
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(&format!("{expected}:")), "{found} is not {expected}");
+        }
+        assert!(loaded(&text).unwrap_err().iter().all(|problem| problem.help.is_some()));
+    }
+
+    #[test]
+    fn headers_and_empty_files_are_refused() {
+        assert!(refused("-- later\n")[0].starts_with("E238"));
+        assert!(
+            refused("-- pgdeploy:\n--   required: true\ncreate index a on t (x);")[0].starts_with("E216")
+        );
+        assert!(refused("-- pgdeploy:\n--   requird: true\ncreate index a on t (x);")[0].starts_with("E215"));
+        assert!(refused("create index a on t (x")[0].starts_with("E220"));
+    }
+
+    #[test]
+    fn one_name_in_two_schemas_is_two_indexes() {
+        assert_eq!(loaded("create index a on s.t (x); create index a on r.t (x);").unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,157 @@
+//! The state of each declaration in a database, decided from what was read. First match wins.
+
+use serde::Serialize;
+
+use crate::declaration::Declaration;
+use crate::survey::{Found, FoundName, Table};
+
+/// What a database has for a declaration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Its table does not exist; a pending migration may create it.
+    NoTable,
+    /// Its table's name belongs to something that cannot have an index.
+    BadTable,
+    /// We are not allowed to build on its table.
+    NotOwner,
+    /// Its name belongs to another kind of object, or to an index of another table.
+    NameTaken,
+    /// Its table is partitioned, and the index is not there.
+    Partitioned,
+    /// It is not there.
+    Missing,
+    /// It is there and valid.
+    Valid,
+    /// A valid index of its name has another definition.
+    Drifted,
+    /// It is there, not valid, and somebody holds a lock that a build takes.
+    Busy,
+    /// It is there and not valid: a leftover of a build that failed.
+    Invalid,
+    /// A tombstone's index, still there.
+    Present,
+    /// A tombstone's index, no longer there.
+    Gone,
+    /// A tombstone's index that cannot be dropped by itself: a constraint or a partitioned index needs it.
+    Needed,
+}
+
+/// What a deploy will do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Nothing.
+    None,
+    /// CREATE INDEX CONCURRENTLY.
+    Build,
+    /// DROP INDEX CONCURRENTLY, then CREATE INDEX CONCURRENTLY.
+    Rebuild,
+    /// Wait for the build of another session.
+    Adopt,
+    /// DROP INDEX CONCURRENTLY.
+    Drop,
+}
+
+impl State {
+    /// What follows from the state.
+    pub fn action(self) -> Action {
+        match self {
+            State::NoTable | State::Missing => Action::Build,
+            State::Invalid => Action::Rebuild,
+            State::Busy => Action::Adopt,
+            State::Present => Action::Drop,
+            _ => Action::None,
+        }
+    }
+}
+
+/// The state of a declared index, with words where it is neither missing nor as declared. Whether an invalid one is
+/// being built and whether a valid one has drifted is for the caller to find out.
+pub(crate) fn of(declaration: &Declaration, found: &Found) -> (State, Option<String>) {
+    let Some(table) = &found.table else {
+        return (State::NoTable, Some(format!("table {} does not exist", declaration.table)));
+    };
+    let is = |what: &str| Some(format!("{} {what}", declaration.table));
+    if !matches!(table.kind.as_str(), "r" | "p" | "m") {
+        return (State::BadTable, is(&format!("is {}, which cannot have an index", kind(&table.kind))));
+    }
+    if !table.owned {
+        return (
+            State::NotOwner,
+            is(&format!("belongs to {}: only its owner can build an index", table.owner)),
+        );
+    }
+    let Some(name) = &found.name else {
+        return match table.kind.as_str() {
+            "p" => (State::Partitioned, is("is partitioned: partitioned tables are not supported yet")),
+            _ => (State::Missing, None),
+        };
+    };
+    if let Some(note) = taken(&declaration.name, name, table) {
+        return (State::NameTaken, Some(note));
+    }
+    if name.valid {
+        return (State::Valid, None);
+    }
+    if table.kind == "p" || name.attached {
+        return (State::Partitioned, is("is partitioned: its invalid index cannot be repaired yet"));
+    }
+    if let Some(constraint) = &name.constraint {
+        let note = format!("the invalid index {} belongs to constraint {constraint}", declaration.name);
+        return (State::NameTaken, Some(note));
+    }
+    let note = match name.rejects_rows() {
+        true => "left invalid by a build that failed, and it rejects duplicate rows now",
+        false => "left invalid by a build that failed",
+    };
+    (State::Invalid, Some(note.into()))
+}
+
+fn taken(wanted: &str, name: &FoundName, table: &Table) -> Option<String> {
+    match &name.of_table {
+        Some(_) if name.of_oid == Some(table.oid) => None,
+        Some(of_table) => Some(format!("the name {wanted} belongs to an index of {of_table}")),
+        None => Some(format!("the name {wanted} belongs to {}", kind(&name.kind))),
+    }
+}
+
+/// The state of a tombstone, with words where it cannot be dropped.
+pub(crate) fn of_tombstone(name: Option<&FoundName>) -> (State, Option<String>) {
+    let Some(name) = name else { return (State::Gone, None) };
+    if name.of_table.is_none() {
+        return (State::NameTaken, Some(format!("it is {}, not an index", kind(&name.kind))));
+    }
+    if !name.owned {
+        return (State::NotOwner, Some("it belongs to another role".into()));
+    }
+    if let Some(constraint) = &name.constraint {
+        let note = format!(
+            "constraint {constraint} needs it: a migration can drop it with ALTER TABLE .. DROP CONSTRAINT"
+        );
+        return (State::Needed, Some(note));
+    }
+    if name.attached || name.kind == "I" {
+        return (
+            State::Needed,
+            Some("it is part of an index on a partitioned table: not supported yet".into()),
+        );
+    }
+    (State::Present, None)
+}
+
+/// `pg_class.relkind` in words (section 53.11).
+pub(crate) fn kind(relkind: &str) -> &'static str {
+    match relkind {
+        "r" => "a table",
+        "p" => "a partitioned table",
+        "i" | "I" => "an index",
+        "S" => "a sequence",
+        "v" => "a view",
+        "m" => "a materialized view",
+        "c" => "a composite type",
+        "f" => "a foreign table",
+        "t" => "a TOAST table",
+        _ => "another kind of relation",
+    }
+}

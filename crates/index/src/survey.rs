@@ -1,0 +1,177 @@
+//! What the catalog has for the declared names: one query for all of them.
+
+use postgres::{Error, PgRow, Row, Session, query};
+
+use crate::declaration::{Declaration, Tombstone};
+
+/// What was found for a declaration.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Found {
+    /// The relation of the table's name.
+    pub(crate) table: Option<Table>,
+    /// The relation of the index's name, in the table's schema.
+    pub(crate) name: Option<FoundName>,
+}
+
+/// A relation that should have an index.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub(crate) oid: i64,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    /// `pg_class.relkind`.
+    pub(crate) kind: String,
+    pub(crate) owner: String,
+    /// Whether we have the rights of its owner.
+    pub(crate) owned: bool,
+    pub(crate) size_bytes: i64,
+}
+
+impl Table {
+    /// `"schema"."name"`.
+    pub(crate) fn quoted(&self) -> String {
+        sql::qualified(&self.schema, &self.name)
+    }
+}
+
+/// A relation with the name of an index.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundName {
+    pub(crate) oid: i64,
+    pub(crate) schema: String,
+    /// `pg_class.relkind`.
+    pub(crate) kind: String,
+    pub(crate) owned: bool,
+    /// The table whose index it is, as it is shown to people; `None` where it is not an index.
+    pub(crate) of_table: Option<String>,
+    /// That table's oid.
+    pub(crate) of_oid: Option<i64>,
+    /// That table, quoted.
+    pub(crate) of_quoted: Option<String>,
+    pub(crate) unique: bool,
+    /// Valid, ready and live (section 53.26): queries use it and writes keep it up.
+    pub(crate) valid: bool,
+    /// Writes already go into it.
+    pub(crate) ready: bool,
+    /// Whether it is on expressions, which have statistics of their own.
+    pub(crate) on_expressions: bool,
+    /// Whether it is a part of a partitioned table's index.
+    pub(crate) attached: bool,
+    /// The constraint that stands on it.
+    pub(crate) constraint: Option<String>,
+    /// `pg_get_indexdef`.
+    pub(crate) text: String,
+    pub(crate) size_bytes: i64,
+}
+
+impl FoundName {
+    /// Whether it is of no use to queries and yet refuses duplicates.
+    pub(crate) fn rejects_rows(&self) -> bool {
+        self.unique && self.ready && !self.valid
+    }
+}
+
+/// The columns of [`FoundName`], from `c` (its pg_class row), `n`, `i` (pg_index), `t` (the table) and `tn`.
+const NAME: &str = "c.oid::int8, n.nspname::text, c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'), \
+     t.relname::text, t.oid::int8, pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.relname), \
+     coalesce(i.indisunique, false), coalesce(i.indisvalid AND i.indisready AND i.indislive, false), \
+     coalesce(i.indisready, false), i.indexprs IS NOT NULL, coalesce(c.relispartition, false), \
+     (SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x') LIMIT 1), \
+     coalesce(pg_catalog.pg_get_indexdef(i.indexrelid), ''), \
+     CASE WHEN c.relkind = 'i' THEN coalesce(pg_catalog.pg_relation_size(c.oid::regclass), 0) ELSE 0 END";
+
+const NAME_JOINS: &str = "LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+     LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid \
+     LEFT JOIN pg_catalog.pg_class t ON t.oid = i.indrelid \
+     LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace";
+
+/// The relation that a name means, as the search path has it where no schema is given.
+fn resolved(schema: &str, name: &str) -> String {
+    format!(
+        "(SELECT r.*, rn.nspname FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace \
+         WHERE r.relname = {name} AND CASE WHEN {schema} IS NULL THEN rn.nspname = ANY (pg_catalog.current_schemas(true)) \
+         ELSE rn.nspname = {schema} END \
+         ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(true), rn.nspname) LIMIT 1)"
+    )
+}
+
+/// What is there for each declaration, in their order.
+pub(crate) async fn indexes(session: &mut Session, declared: &[&Declaration]) -> Result<Vec<Found>, Error> {
+    if declared.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = format!(
+        "SELECT {NAME}, w.n, b.oid::int8, b.nspname::text, b.relname::text, b.relkind::text, \
+                pg_catalog.pg_get_userbyid(b.relowner)::text, pg_catalog.pg_has_role(b.relowner, 'USAGE'), \
+                CASE WHEN b.relkind IN ('r', 'm') THEN coalesce(pg_catalog.pg_relation_size(b.oid::regclass), 0) ELSE 0 END \
+         FROM pg_catalog.unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w(schema, tab, name, n) \
+         LEFT JOIN LATERAL {} b ON true \
+         LEFT JOIN pg_catalog.pg_class c ON c.relname = w.name AND c.relnamespace = b.relnamespace {NAME_JOINS} \
+         ORDER BY w.n",
+        resolved("w.schema", "w.tab")
+    );
+    let column = |of: fn(&Declaration) -> String| declared.iter().map(|each| of(each)).collect::<Vec<_>>();
+    let rows = query(&text)
+        .bind(declared.iter().map(|each| each.schema.clone()).collect::<Vec<_>>())
+        .bind(column(|each| each.table.clone()))
+        .bind(column(|each| each.name.clone()))
+        .fetch_all(session.connection())
+        .await?;
+    let found = rows.iter().map(|row| Ok(Found { name: found_name(row)?, table: table(row)? }));
+    found.collect()
+}
+
+/// What is there for each tombstone, in their order.
+pub(crate) async fn tombstones(
+    session: &mut Session,
+    declared: &[&Tombstone],
+) -> Result<Vec<Option<FoundName>>, Error> {
+    if declared.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = format!(
+        "SELECT {NAME} FROM pg_catalog.unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, n) \
+         LEFT JOIN LATERAL {} c ON true {NAME_JOINS} ORDER BY w.n",
+        resolved("w.schema", "w.name")
+    );
+    let rows = query(&text)
+        .bind(declared.iter().map(|each| each.schema.clone()).collect::<Vec<_>>())
+        .bind(declared.iter().map(|each| each.name.clone()).collect::<Vec<_>>())
+        .fetch_all(session.connection())
+        .await?;
+    rows.iter().map(found_name).collect()
+}
+
+fn found_name(row: &PgRow) -> Result<Option<FoundName>, Error> {
+    let Some(oid) = row.try_get::<Option<i64>, _>(0)? else { return Ok(None) };
+    Ok(Some(FoundName {
+        oid,
+        schema: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        owned: row.try_get(3)?,
+        of_table: row.try_get(4)?,
+        of_oid: row.try_get(5)?,
+        of_quoted: row.try_get(6)?,
+        unique: row.try_get(7)?,
+        valid: row.try_get(8)?,
+        ready: row.try_get(9)?,
+        on_expressions: row.try_get(10)?,
+        attached: row.try_get(11)?,
+        constraint: row.try_get(12)?,
+        text: row.try_get(13)?,
+        size_bytes: row.try_get(14)?,
+    }))
+}
+
+fn table(row: &PgRow) -> Result<Option<Table>, Error> {
+    let Some(oid) = row.try_get::<Option<i64>, _>(16)? else { return Ok(None) };
+    Ok(Some(Table {
+        oid,
+        schema: row.try_get(17)?,
+        name: row.try_get(18)?,
+        kind: row.try_get(19)?,
+        owner: row.try_get(20)?,
+        owned: row.try_get(21)?,
+        size_bytes: row.try_get(22)?,
+    }))
+}
