@@ -1,0 +1,248 @@
+//! The files of `backfills/`: what each one asks for.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sql::{Numbered, Problem, Source};
+
+use crate::statement::{self, Kind};
+
+/// Header keys that the documentation shows and this version does not know.
+const NOT_YET: [&str; 16] = [
+    "table",
+    "key",
+    "mode",
+    "requires",
+    "requires_migration",
+    "new_rows",
+    "workers",
+    "batch_size",
+    "target",
+    "pause",
+    "duty",
+    "window",
+    "quarantine",
+    "constraint",
+    "delete_by",
+    "verify",
+];
+
+/// One backfill: a plain statement and what surrounds it.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// File name without ending, such as `0007_last_call_direction`.
+    pub id: String,
+    /// The leading number of the file name.
+    pub version: u64,
+    /// The file.
+    pub source: Source,
+    /// What is done with a row.
+    pub kind: Kind,
+    /// The schema of the table whose rows are walked, where the statement names it.
+    pub schema: Option<String>,
+    /// The table whose rows are walked.
+    pub table: String,
+    /// The name the statement knows the table by.
+    pub alias: String,
+    /// The text of the condition that makes a row one of those to work on.
+    pub predicate: String,
+    /// The column whose values are tenants.
+    pub tenant: Option<String>,
+    /// Its place among the others.
+    pub priority: Priority,
+    /// Columns that the statement assigns to.
+    pub assigned: Vec<String>,
+    /// SHA-256 over the statement's tokens and what else decides on the rows: the identity of the work.
+    pub def_sha256: String,
+    /// The statement's bytes in the source.
+    pub(crate) span: std::ops::Range<usize>,
+}
+
+/// The order in which backfills are worked on; then by number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Before the others.
+    High,
+    /// Where nothing is said.
+    #[default]
+    Medium,
+    /// After the others.
+    Low,
+}
+
+/// The header block of a backfill.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Header {
+    tenant: Option<String>,
+    priority: Priority,
+}
+
+/// All backfills of a release, in the order they will be worked on.
+#[derive(Debug, Clone, Default)]
+pub struct Definitions(Vec<Definition>);
+
+impl Definitions {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// In the order they will be worked on.
+    pub fn items(&self) -> &[Definition] {
+        &self.0
+    }
+}
+
+impl Definition {
+    /// The table as the statement names it.
+    pub fn shown_table(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{schema}.{}", self.table),
+            None => self.table.clone(),
+        }
+    }
+
+    /// A problem with the statement as a whole.
+    pub(crate) fn problem(&self, code: &'static str, message: impl Into<String>) -> Problem {
+        let first_line = self.source.text[self.span.clone()].lines().next().map_or(0, str::len);
+        Problem::at(code, &self.source, self.span.start..self.span.start + first_line, message)
+    }
+}
+
+/// Reads the files; everything that the text alone tells to be wrong is told at once.
+pub fn load(sources: &[Source]) -> Result<Definitions, Vec<Problem>> {
+    let (mut definitions, mut problems) = (Vec::new(), Vec::new());
+    let mut versions: HashMap<u64, &Path> = HashMap::new();
+    for source in sources {
+        match Numbered::of(source) {
+            Ok(number) => match versions.get(&number.version) {
+                Some(first) => problems.push(
+                    Problem::with_file(
+                        "E241",
+                        &source.path,
+                        format!("has the same number as {}", first.display()),
+                    )
+                    .help("give it the next free number"),
+                ),
+                None => {
+                    versions.insert(number.version, &source.path);
+                    match define(source, number.version) {
+                        Ok(definition) => definitions.push(definition),
+                        Err(problem) => problems.push(problem),
+                    }
+                }
+            },
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    definitions.sort_by_key(|definition| (definition.priority, definition.version));
+    Ok(Definitions(definitions))
+}
+
+fn define(source: &Source, version: u64) -> Result<Definition, Problem> {
+    let header: Header = sql::header::read(source, &NOT_YET)?;
+    if let Some(tenant) = &header.tenant {
+        check_column(source, tenant)?;
+    }
+    let shape = statement::shape(source)?;
+    let tokens = source.token_sha256().unwrap_or_else(|| source.sha256.clone());
+    let identity = format!("{tokens}\0tenant={}", header.tenant.as_deref().unwrap_or(""));
+    let def_sha256 = Sha256::digest(identity).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Definition {
+        id: source.stem().to_owned(),
+        version,
+        source: source.clone(),
+        kind: shape.kind,
+        schema: shape.schema,
+        table: shape.table,
+        alias: shape.alias,
+        predicate: shape.predicate,
+        tenant: header.tenant,
+        priority: header.priority,
+        assigned: shape.assigned,
+        def_sha256,
+        span: shape.span,
+    })
+}
+
+/// `tenant` is a column's name and nothing else.
+fn check_column(source: &Source, name: &str) -> Result<(), Problem> {
+    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+        && name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
+    if plain {
+        return Ok(());
+    }
+    let start = source.text.find("tenant:").unwrap_or(0);
+    let end = source.text[start..].find('\n').map_or(source.text.len(), |line| start + line);
+    Err(Problem::at("E242", source, start..end, format!("`{name}` is not the name of a column"))
+        .help("`tenant` names a column of the table that is walked, such as tenant_id"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(files: &[(&str, &str)]) -> Vec<String> {
+        let sources: Vec<_> = files
+            .iter()
+            .map(|(name, text)| {
+                Source::from_bytes(&Path::new("backfills").join(name), text.as_bytes().to_vec()).unwrap()
+            })
+            .collect();
+        match load(&sources) {
+            Ok(definitions) => definitions.items().iter().map(|each| each.id.clone()).collect(),
+            Err(problems) => problems.iter().map(|problem| problem.code.to_owned()).collect(),
+        }
+    }
+
+    const PLAIN: &str = "UPDATE t SET a = 1 WHERE a IS NULL";
+
+    #[test]
+    fn all_files_with_problems_are_told_at_once() {
+        let files = [("x.sql", PLAIN), ("1_a.sql", PLAIN), ("001_b.sql", PLAIN), ("2_c.sql", "select 1")];
+        assert_eq!(codes(&files), ["E214", "E241", "E245"]);
+    }
+
+    #[test]
+    fn priority_comes_before_the_number() {
+        let high = format!("-- pgdeploy:\n--   priority: high\n--   tenant: tenant_id\n{PLAIN}");
+        assert_eq!(codes(&[("1_a.sql", PLAIN), ("2_b.sql", &high)]), ["2_b", "1_a"]);
+    }
+
+    #[test]
+    fn header_keys_are_known_not_yet_known_or_refused() {
+        for (header, code) in [
+            ("mode: once", "E216"),
+            ("colour: red", "E215"),
+            ("tenant: a.b c", "E242"),
+            ("priority: urgent", "E215"),
+        ] {
+            assert_eq!(
+                codes(&[("1_a.sql", &format!("-- pgdeploy:\n--   {header}\n{PLAIN}"))]),
+                [code],
+                "{header}"
+            );
+        }
+    }
+
+    #[test]
+    fn comments_and_blanks_do_not_make_another_definition() {
+        let hash = |text: &str| {
+            define(&Source::from_bytes(Path::new("1_a.sql"), text.into()).unwrap(), 1).unwrap().def_sha256
+        };
+        assert_eq!(hash(PLAIN), hash("-- why\nUPDATE t\n  SET a = 1 WHERE a IS NULL;\n").replace(' ', ""));
+        assert_ne!(hash(PLAIN), hash("UPDATE t SET a = 2 WHERE a IS NULL"));
+    }
+}

@@ -1,0 +1,127 @@
+//! What an error means for a backfill: again, smaller, from a new connection, or not at all.
+
+use postgres::{Error, Warning};
+
+use crate::outcome::{Verdict, grouped};
+
+/// How the work on one definition ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// Proven.
+    Complete,
+    /// Was complete before.
+    Unchanged,
+    /// The budget is over, rows stay locked: it resumes at the next deploy.
+    Incomplete(String),
+    /// Told to stop.
+    Interrupted,
+    /// Rows match again after they were done.
+    KeepMatching { rows: u64, examples: Vec<String>, sampled: bool },
+    /// It cannot go on as it is.
+    Failed { sqlstate: Option<String>, reason: String },
+    /// Nothing can go on: the disk is full.
+    Abort(String),
+    /// The catalog or the ledger says that it cannot run.
+    Refused(String),
+}
+
+impl Ended {
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Ended::Complete => Verdict::Complete,
+            Ended::Unchanged => Verdict::Unchanged,
+            Ended::Incomplete(_) | Ended::Interrupted | Ended::Abort(_) => Verdict::Incomplete,
+            Ended::KeepMatching { .. } | Ended::Failed { .. } => Verdict::Failed,
+            Ended::Refused(_) => Verdict::Refused,
+        }
+    }
+
+    /// Why it is not complete.
+    pub(crate) fn reason(&self) -> Option<String> {
+        match self {
+            Ended::Complete | Ended::Unchanged => None,
+            Ended::Interrupted => Some("it was told to stop".into()),
+            Ended::Incomplete(reason) | Ended::Abort(reason) | Ended::Refused(reason) => Some(reason.clone()),
+            Ended::Failed { reason, .. } => Some(reason.clone()),
+            Ended::KeepMatching { rows, examples, sampled } => Some(format!(
+                "{}{} still match its WHERE after they were done, such as {}{}",
+                if *sampled { "in a first sample, " } else { "" },
+                if *rows == 1 { "1 row".to_owned() } else { format!("{} rows", grouped(*rows)) },
+                examples.join("; "),
+                if *sampled { "; nothing was changed" } else { "" }
+            )),
+        }
+    }
+
+    /// The warning to show, for everything short of complete.
+    pub(crate) fn warning(&self, id: &str, rows: u64, estimated_rows: u64) -> Option<Warning> {
+        let reason = self.reason()?;
+        let percent = if estimated_rows > 0 { (rows.min(estimated_rows) * 100) / estimated_rows } else { 0 };
+        let of = format!("{} of {} rows ({percent} %)", grouped(rows), grouped(estimated_rows.max(rows)));
+        let resumes = "it resumes at the next deploy: pgdeploy deploy --env {env}";
+        let (code, message, next) = match self {
+            Ended::KeepMatching { .. } => (
+                "W204",
+                format!("{id}: {reason}"),
+                "make the new value one that the WHERE no longer matches, such as coalesce(.., 'none'), then: \
+                 pgdeploy deploy --env {env}",
+            ),
+            Ended::Failed { .. } => (
+                "W201",
+                format!("{id} failed at {of}: {reason}"),
+                "correct the rows or the file; what is done stays done, the rest is tried again by: \
+                 pgdeploy deploy --env {env}",
+            ),
+            Ended::Refused(_) => {
+                ("W201", format!("{id} cannot run: {reason}"), "then: pgdeploy deploy --env {env}")
+            }
+            _ => ("W201", format!("{id} is incomplete: {of}: {reason}"), resumes),
+        };
+        Some(Warning { code, message, next: Some(next.to_owned()) })
+    }
+}
+
+/// What to do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// A new connection, then on from the cursor.
+    Reconnect,
+    /// The same again after a short random wait.
+    Retry,
+    /// Somebody holds what we need: smaller, later.
+    GiveWay,
+    /// It took too long: smaller.
+    Shrink,
+    /// Some row of the batch causes it: close in on it.
+    Bisect,
+    /// The server is short of something that comes back.
+    Wait,
+    /// The disk is full.
+    Abort,
+    /// Trying again gives the same.
+    Fail,
+}
+
+/// By SQLSTATE (Appendix A of the manual).
+pub(crate) fn remedy(error: &Error) -> Remedy {
+    if error.is_lost_connection() {
+        return Remedy::Reconnect;
+    }
+    let Some(sqlstate) = error.sqlstate() else {
+        // A half-read answer leaves the connection in an unknown state.
+        return if matches!(error, Error::Protocol(_)) { Remedy::Reconnect } else { Remedy::Fail };
+    };
+    match sqlstate {
+        "40001" | "40P01" => Remedy::Retry,
+        "55P03" => Remedy::GiveWay,
+        "57014" => Remedy::Shrink,
+        "53100" => Remedy::Abort,
+        "53200" | "53300" => Remedy::Wait,
+        // A primary that has become a standby: the address may lead to the new one.
+        "25006" | "25P03" | "25P04" => Remedy::Reconnect,
+        "P0001" => Remedy::Bisect,
+        code if code.starts_with("08") || code.starts_with("57P") => Remedy::Reconnect,
+        code if code.starts_with("22") || code.starts_with("23") || code.starts_with("P0") => Remedy::Bisect,
+        _ => Remedy::Fail,
+    }
+}

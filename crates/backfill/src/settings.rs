@@ -1,0 +1,45 @@
+//! What the stage can be told.
+
+use std::time::Duration;
+
+/// The settings of the stage; they may change between deploys, also in the middle of a backfill.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long all backfills together may take inside a deploy; the rest resumes at the next one.
+    pub budget: Duration,
+    /// Rows of the first batch; later ones adapt to `target`.
+    pub batch_size: u32,
+    /// How long one batch may hold its row locks.
+    pub target: Duration,
+    /// The adapted size stays at or above this, unless errors force it lower.
+    pub min_batch: u32,
+    /// The adapted size, and the rows that one batch looks at, stay at or below this.
+    pub max_batch: u32,
+    /// Between batches.
+    pub pause: Duration,
+    /// How long one stubborn row may hold up a batch, and how long the sweep waits for rows that others hold locked.
+    pub lock_timeout: Duration,
+    /// The longest that a batch's statement may take.
+    pub statement_timeout: Duration,
+    /// When the server ends a batch whose client has gone silent.
+    pub idle_in_transaction_session_timeout: Duration,
+    /// Batches between two progress events that are marked as milestones, for output that is no terminal.
+    pub progress_every: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            budget: Duration::from_secs(20 * 60),
+            batch_size: 200,
+            target: Duration::from_millis(20),
+            min_batch: 50,
+            max_batch: 20_000,
+            pause: Duration::ZERO,
+            lock_timeout: Duration::from_secs(60),
+            statement_timeout: Duration::from_secs(120),
+            idle_in_transaction_session_timeout: Duration::from_secs(120),
+            progress_every: 10,
+        }
+    }
+}

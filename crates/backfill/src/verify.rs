@@ -1,0 +1,168 @@
+//! What is found out about the rows that match: how many, whether doing one makes it stop matching, and the proof at the
+//! end that none is left.
+
+use postgres::{Error, Row, Session, query};
+
+use crate::batch::{self, Batch};
+use crate::record::Claim;
+use crate::relation::Relation;
+use crate::settings::Settings;
+use crate::texts::Texts;
+
+/// Pages that an estimate reads.
+const SAMPLE_PAGES: f64 = 100.0;
+/// Rows that the sample before the first batch changes and rolls back.
+const SAMPLE_ROWS: i64 = 50;
+
+/// How many rows match.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Estimate {
+    pub(crate) rows: u64,
+}
+
+/// Counts matches in a sample of the table's pages, the same ones each time. Where that takes more than a second, the
+/// number of the table's rows has to do.
+pub(crate) async fn estimate(
+    session: &mut Session,
+    relation: &Relation,
+    texts: &Texts,
+) -> Result<Estimate, Error> {
+    let percent = (SAMPLE_PAGES / (relation.pages.max(1) as f64) * 100.0).min(100.0);
+    session.run("BEGIN READ ONLY; SET LOCAL statement_timeout = '1s'; SET LOCAL jit = off").await?;
+    let sampled = session
+        .one(&format!(
+            "SELECT count(*) FROM {} TABLESAMPLE SYSTEM ({percent:.4}) REPEATABLE (1) WHERE ({})",
+            texts.table, texts.hit
+        ))
+        .await;
+    let result = match sampled {
+        Ok(row) => Ok((row.try_get::<i64, _>(0)? as f64 * 100.0 / percent).round() as u64),
+        Err(error) if error.is_lost_connection() => return Err(error),
+        Err(_) => {
+            session.run("ROLLBACK; BEGIN READ ONLY").await?;
+            let row = query(
+                "SELECT greatest(reltuples, 0)::int8 FROM pg_catalog.pg_class WHERE oid = $1::regclass",
+            )
+            .bind(&relation.name)
+            .fetch_one(session.connection())
+            .await?;
+            Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+        }
+    };
+    session.run("COMMIT").await?;
+    result.map(|rows| Estimate { rows })
+}
+
+/// The greatest key; `None` for an empty table.
+pub(crate) async fn greatest_key(session: &mut Session, texts: &Texts) -> Result<Option<Vec<String>>, Error> {
+    let text =
+        format!("SELECT {} FROM {} ORDER BY {} LIMIT 1", texts.key_text, texts.table, texts.descending);
+    let row = query(&text).fetch_optional(session.connection()).await?;
+    Ok(match row {
+        Some(row) => Some(row.try_get(0)?),
+        None => None,
+    })
+}
+
+/// Rows that still match although they were just done.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Unchanged {
+    pub(crate) of: u64,
+    pub(crate) rows: u64,
+    pub(crate) examples: Vec<String>,
+}
+
+/// Runs one small batch, looks whether its rows still match, and rolls it back.
+pub(crate) async fn sample(
+    session: &mut Session,
+    texts: &Texts,
+    claim: &Claim,
+    settings: &Settings,
+    ledger: &str,
+    scan: i64,
+) -> Result<Option<Unchanged>, Error> {
+    let begun = batch::begin(session, settings, claim, ledger).await?;
+    let result = match begun {
+        None => None,
+        Some(cursor) => {
+            let done: Batch =
+                batch::execute(session, texts, claim, cursor.as_deref(), (scan, SAMPLE_ROWS)).await?;
+            match done.cut.filter(|_| done.matched > 0) {
+                None => None,
+                Some(cut) => {
+                    let left = left(session, texts, Some(&cut)).await?;
+                    let rows = left.within.saturating_sub(done.missed);
+                    Some(Unchanged { of: done.matched, rows, examples: left.examples })
+                }
+            }
+        }
+    };
+    session.run("ROLLBACK").await?;
+    Ok(result.filter(|unchanged| unchanged.rows > 0))
+}
+
+/// Whether any row matches now: one statement, one fresh snapshot.
+pub(crate) async fn any_matches(session: &mut Session, texts: &Texts) -> Result<bool, Error> {
+    session
+        .run("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL row_security = off; SET LOCAL statement_timeout = 0")
+        .await?;
+    let row = session.one(&format!("SELECT EXISTS (SELECT 1 FROM {})", texts.matching)).await?;
+    session.run("COMMIT").await?;
+    Ok(row.try_get(0)?)
+}
+
+/// The rows that match.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Left {
+    /// Up to the bound.
+    pub(crate) within: u64,
+    /// Behind it.
+    pub(crate) beyond: u64,
+    /// The first keys up to the bound, in order.
+    pub(crate) examples: Vec<String>,
+}
+
+/// Counts the rows that match, up to a bound and behind it.
+pub(crate) async fn left(
+    session: &mut Session,
+    texts: &Texts,
+    bound: Option<&[String]>,
+) -> Result<Left, Error> {
+    let Texts { matching, up_to, key_text, key_list, .. } = texts;
+    let text = format!(
+        "SELECT count(*) FILTER (WHERE w), count(*) FILTER (WHERE NOT w), \
+                coalesce((array_agg(array_to_string(k, ', ') ORDER BY n) FILTER (WHERE w AND n <= 3)), '{{}}') \
+         FROM (SELECT {key_text} AS k, coalesce({up_to}, true) AS w, row_number() OVER (ORDER BY {key_list}) AS n \
+               FROM {matching}) AS pgdeploy_left"
+    );
+    let row = query(&text).bind(bound.map(<[String]>::to_vec)).fetch_one(session.connection()).await?;
+    Ok(Left {
+        within: row.try_get::<i64, _>(0)?.unsigned_abs(),
+        beyond: row.try_get::<i64, _>(1)?.unsigned_abs(),
+        examples: row.try_get(2)?,
+    })
+}
+
+/// The first row behind the cursor that matches: after a bisection, the one that cannot be done.
+pub(crate) async fn next_match(
+    session: &mut Session,
+    texts: &Texts,
+    claim: &Claim,
+    ledger: &str,
+) -> Result<Option<String>, Error> {
+    let row = query(&format!("SELECT cursor FROM {}.backfill_ranges WHERE id = $1", sql::identifier(ledger)))
+        .bind(claim.range)
+        .fetch_one(session.connection())
+        .await?;
+    let cursor: Option<Vec<String>> = row.try_get(0)?;
+    let Texts { key_text, key_list, matching, behind, .. } = texts;
+    let behind = if cursor.is_some() { behind.as_str() } else { "$1::text[] IS NULL" };
+    let text = format!(
+        "SELECT array_to_string({key_text}, ', ') FROM {matching} AND {behind} ORDER BY {key_list} LIMIT 1"
+    );
+    let row = query(&text).bind(cursor).fetch_optional(session.connection()).await?;
+    Ok(match row {
+        Some(row) => Some(row.try_get(0)?),
+        None => None,
+    })
+}
