@@ -63,6 +63,18 @@ pub(crate) fn same(one: &str, other: &str) -> bool {
     }
 }
 
+/// The text `made` of a temporary copy's index as it would read on the table of the index `there`.
+pub(crate) fn as_if_of(made: &str, there: &str) -> String {
+    match (Head::of(made, 0), Head::of(there, 0)) {
+        (Some(made_head), Some(there_head)) => {
+            let unique = if made_head.unique { "UNIQUE " } else { "" };
+            let start = there.find("INDEX ").unwrap_or(0);
+            format!("CREATE {unique}{}{}", &there[start..there_head.tail], &made[made_head.tail..])
+        }
+        _ => made.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,8 +10,11 @@
 //! already. By type it cannot fail a deploy: what falls short is in the [`Outcome`], with what to do next.
 #![forbid(unsafe_code)]
 
+mod build;
+mod clean;
 mod compare;
 mod declaration;
+mod ending;
 mod event;
 mod head;
 mod ledger;
@@ -20,8 +23,13 @@ mod locks;
 mod outcome;
 mod plan;
 mod run;
+mod settle;
 mod state;
 mod survey;
+mod tombstone;
+mod unlimited;
+mod watch;
+mod worker;
 
 pub use declaration::{Declaration, Declarations, Tombstone};
 pub use event::{Event, Unit, WaitsFor};

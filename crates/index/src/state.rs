@@ -54,6 +54,25 @@ pub enum Action {
 }
 
 impl State {
+    /// The word in the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::NoTable => "no_table",
+            State::BadTable => "bad_table",
+            State::NotOwner => "not_owner",
+            State::NameTaken => "name_taken",
+            State::Partitioned => "partitioned",
+            State::Missing => "missing",
+            State::Valid => "valid",
+            State::Drifted => "drifted",
+            State::Busy => "busy",
+            State::Invalid => "invalid",
+            State::Present => "present",
+            State::Gone => "gone",
+            State::Needed => "needed",
+        }
+    }
+
     /// What follows from the state.
     pub fn action(self) -> Action {
         match self {

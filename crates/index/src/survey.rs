@@ -46,8 +46,8 @@ pub(crate) struct FoundName {
     pub(crate) of_table: Option<String>,
     /// That table's oid.
     pub(crate) of_oid: Option<i64>,
-    /// That table, quoted.
-    pub(crate) of_quoted: Option<String>,
+    /// That table's `pg_class.relkind`.
+    pub(crate) of_kind: Option<String>,
     pub(crate) unique: bool,
     /// Valid, ready and live (section 53.26): queries use it and writes keep it up.
     pub(crate) valid: bool,
@@ -71,9 +71,9 @@ impl FoundName {
     }
 }
 
-/// The columns of [`FoundName`], from `c` (its pg_class row), `n`, `i` (pg_index), `t` (the table) and `tn`.
+/// The columns of [`FoundName`], from `c` (its pg_class row), `n`, `i` (pg_index) and `t` (its table).
 const NAME: &str = "c.oid::int8, n.nspname::text, c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'), \
-     t.relname::text, t.oid::int8, pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.relname), \
+     t.relname::text, t.oid::int8, t.relkind::text, \
      coalesce(i.indisunique, false), coalesce(i.indisvalid AND i.indisready AND i.indislive, false), \
      coalesce(i.indisready, false), i.indexprs IS NOT NULL, coalesce(c.relispartition, false), \
      (SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x') LIMIT 1), \
@@ -82,8 +82,7 @@ const NAME: &str = "c.oid::int8, n.nspname::text, c.relkind::text, pg_catalog.pg
 
 const NAME_JOINS: &str = "LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
      LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid \
-     LEFT JOIN pg_catalog.pg_class t ON t.oid = i.indrelid \
-     LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace";
+     LEFT JOIN pg_catalog.pg_class t ON t.oid = i.indrelid";
 
 /// The relation that a name means, as the search path has it where no schema is given.
 fn resolved(schema: &str, name: &str) -> String {
@@ -151,7 +150,7 @@ fn found_name(row: &PgRow) -> Result<Option<FoundName>, Error> {
         owned: row.try_get(3)?,
         of_table: row.try_get(4)?,
         of_oid: row.try_get(5)?,
-        of_quoted: row.try_get(6)?,
+        of_kind: row.try_get(6)?,
         unique: row.try_get(7)?,
         valid: row.try_get(8)?,
         ready: row.try_get(9)?,
