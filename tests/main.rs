@@ -1,1 +1,18 @@
-//! Scenarios on a real server.
+//! The scenarios, end to end: the real binary on a real server. A module per capability.
+
+mod harness;
+
+mod bad_input;
+mod concurrency;
+mod configuration;
+mod contracts;
+mod database_states;
+mod example;
+mod integrity;
+mod kill;
+mod pooler;
+mod promotion;
+mod schema_gate;
+mod services;
+mod signals;
+mod warnings;

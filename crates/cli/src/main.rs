@@ -1,1 +1,7 @@
-fn main() {}
+//! `pgdeploy`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pgdeploy_cli::run(std::env::args_os())
+}

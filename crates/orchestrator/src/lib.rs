@@ -1,1 +1,41 @@
-//! Release, plan, stages, report: one deploy from end to end
+//! One deploy from end to end: a release, its plan, the three stages, the report.
+//!
+//! # Flow
+//!
+//! [`Release::load`] reads and checks the files. [`deploy`] waits for the database, takes the run lock, reads the
+//! [`Plan`], asks the gates (`promotion`), opens the deployment's row, stops the services if the schema changes, runs the
+//! stages and starts the services again. What happens on the way is one stream of [`Record`]s: for the eyes through an
+//! [`Observer`], for later into the ledger's journal. [`plan`] and [`status`] go the same way as far as reading goes, so
+//! that they cannot say something else than the deploy does.
+#![forbid(unsafe_code)]
+
+mod command;
+mod deploy;
+mod deployment;
+mod event;
+mod failure;
+mod journal;
+mod ledger;
+mod plan;
+mod promotion;
+mod reach;
+mod record;
+mod release;
+mod report;
+mod request;
+mod services;
+mod stages;
+mod status;
+
+pub use deploy::deploy;
+pub use event::{DeployEvent, Event, StageName, StageResult};
+pub use failure::{Failure, Verdict};
+pub use plan::{BackfillPlan, IndexPlan, Plan, PlanReport, SchemaPlan, plan};
+pub use record::{Observer, Record, jsonl_schema};
+pub use release::Release;
+pub use report::{Report, Summary};
+pub use request::{Actor, Request, Revision, Upstream};
+pub use status::{LastDeployment, Status, status};
+
+/// The stages, for whoever reads their events and plans.
+pub use {backfill, index, schema};

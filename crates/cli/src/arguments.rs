@@ -1,0 +1,151 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Deploys a release's database changes to PostgreSQL in three stages: schema migrations (a hard gate), indexes built
+/// concurrently, and batched backfills (both warn and go on). Run `pgdeploy deploy` again after anything: it resumes.
+#[derive(Debug, Parser)]
+#[command(name = "pgdeploy", version, max_term_width = 100, after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pgdeploy check                      read pipeline.yaml and every file; needs no database
+  pgdeploy plan --env staging         what a deploy would do, without doing it
+  pgdeploy deploy                     deploy to the only environment, or to an embedded `dev`
+  pgdeploy deploy --env production    also: deploy_production
+  pgdeploy status --env production    where an environment stands
+
+Exit codes:
+  0 done (warnings allowed)   1 the schema gate failed   2 usage, configuration, files
+  3 with --detailed-exitcode: changes pending / done with warnings
+  4 a gate refused, nothing touched   5 history and files contradict, nothing touched
+  7 a service command failed   69 database unreachable in time   75 try again, nothing applied
+  77 login or permission   130, 143 interrupted after a clean stop";
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The pipeline's file; its folder is the release
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "pipeline.yaml",
+        env = "PGDEPLOY_CONFIG",
+        hide_env_values = true
+    )]
+    pub(crate) config: PathBuf,
+    /// How results are written: text for people, json at the end, jsonl as it happens
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Log what is going on to stderr (-vv: more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Only the end, and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Jsonl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read pipeline.yaml and every file of the release, and report all that is wrong; needs no database
+    Check(Environment),
+    /// Say what a deploy would do, stage by stage; changes nothing
+    Plan(Look),
+    /// Deploy, or go on where an earlier deploy ended
+    Deploy(Deploy),
+    /// Say where an environment stands; changes nothing
+    Status(Look),
+    /// The embedded server of an environment with `database: embedded`
+    Dev {
+        #[command(subcommand)]
+        command: Dev,
+        #[command(flatten)]
+        environment: Environment,
+    },
+    /// Print the JSON Schema of pipeline.yaml, or of the lines of `--format jsonl`
+    Schema {
+        /// Which format
+        #[arg(value_enum, default_value_t = SchemaOf::Pipeline)]
+        of: SchemaOf,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Environment {
+    /// The environment; default: the only one, or `dev` where that one is embedded
+    #[arg(long = "env", value_name = "NAME", env = "PGDEPLOY_ENV", hide_env_values = true)]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Look {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// Exit with 3 where a deploy would have something to do
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Deploy {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// Exit with 3 where the deploy succeeded with warnings
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Who deploys, for the records; default: the CI's user, or the operating system's
+    #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
+    pub(crate) actor: Option<String>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Dev {
+    /// Open psql on the database
+    Psql {
+        /// Passed on to psql, such as: -c 'select 1'
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Start the server, leave it running, and print the database's URL
+    Url,
+    /// Stop the server, whoever uses it
+    Stop,
+    /// Stop the server and delete its data
+    Reset,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SchemaOf {
+    Pipeline,
+    Jsonl,
+}

@@ -1,0 +1,33 @@
+//! One file per command.
+
+mod check;
+mod deploy;
+mod dev;
+mod plan;
+mod schema;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::arguments::{Arguments, Command};
+
+/// Runs the command that was typed.
+pub(crate) async fn run(arguments: Arguments) -> ExitCode {
+    let global = arguments.global;
+    let result = match arguments.command {
+        Command::Check(environment) => check::run(&global, &environment),
+        Command::Plan(look) => plan::run(&global, &look).await,
+        Command::Deploy(deploy) => deploy::run(&global, &deploy).await,
+        Command::Status(look) => status::run(&global, &look).await,
+        Command::Dev { command, environment } => dev::run(&global, &environment, command).await,
+        Command::Schema { of } => schema::run(of),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "pgdeploy", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    // An error has been told where it was found: what is left of it is its code.
+    result.unwrap_or_else(|code| code)
+}

@@ -1,0 +1,150 @@
+//! From pipeline.yaml and an environment's name to a request for the orchestrator.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use orchestrator::{Failure, Release, Request, Upstream, Verdict};
+use pipeline::{Environment, Pipeline};
+use postgres::Target;
+
+use crate::arguments::{Format, Global};
+use crate::database::{self, Database};
+use crate::render::{Style, diagnostic, ending, json};
+use crate::{exit, identity};
+
+/// What every command starts from.
+pub(crate) struct Context {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) environment: Environment,
+    pub(crate) format: Format,
+    pub(crate) style: Style,
+    pub(crate) quiet: bool,
+}
+
+/// A request, and the databases that must live as long as it does.
+pub(crate) struct Prepared {
+    pub(crate) request: Request,
+    databases: Vec<Database>,
+}
+
+/// Why a command cannot go on: already told, only the code is left.
+pub(crate) type Told = ExitCode;
+
+impl Context {
+    /// Reads the pipeline and resolves one environment. What is wrong is told.
+    pub(crate) fn load(global: &Global, name: Option<&str>) -> Result<Self, Told> {
+        let style = Style::new(global.color);
+        let tell = |error: pipeline::Error| tell_configuration(&error, global.format, style);
+        let pipeline = pipeline::load(&global.config).map_err(tell)?;
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => pipeline.default_environment().map_err(tell)?.to_owned(),
+        };
+        let environment = pipeline.environment(&name, &variable).map_err(tell)?;
+        Ok(Self { pipeline, environment, format: global.format, style, quiet: global.quiet })
+    }
+
+    /// The pipeline's directory: its file's.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.pipeline.base_dir().to_owned()
+    }
+
+    /// Reads the release's files. What is wrong is told.
+    pub(crate) fn release(&self) -> Result<Release, Told> {
+        Release::load(&self.directory(), &self.environment)
+            .map_err(|problems| self.tell(&Failure::files(problems)))
+    }
+
+    /// Everything a deploy needs: files first, then databases, since a broken file needs none.
+    pub(crate) async fn prepare(&self, actor: Option<&str>) -> Result<Prepared, Told> {
+        let release = self.release()?;
+        let own = self.database(&self.environment).await?;
+        let target = own.target.clone();
+        let mut databases = vec![own];
+        let mut upstreams = Vec::new();
+        for name in &self.environment.after {
+            upstreams
+                .push(Upstream { name: name.clone(), target: self.upstream(name, &mut databases).await? });
+        }
+        let directory = self.directory();
+        let request = Request::new(&self.pipeline, &self.environment, target, release)
+            .upstreams(upstreams)
+            .by(identity::actor(actor), identity::revision(&directory));
+        Ok(Prepared { request, databases })
+    }
+
+    /// The database of an environment that comes before this one; `None` for an embedded one that holds nothing yet.
+    async fn upstream(&self, name: &str, databases: &mut Vec<Database>) -> Result<Option<Target>, Told> {
+        let tell = |error: pipeline::Error| tell_configuration(&error, self.format, self.style);
+        let environment = self.pipeline.environment(name, &variable).map_err(tell)?;
+        if matches!(environment.database, pipeline::Database::Embedded) {
+            let embedded = database::embedded(&self.directory()).map_err(|error| self.tell_error(&error))?;
+            if !embedded.is_initialised() {
+                return Ok(None);
+            }
+        }
+        let database = self.database(&environment).await?;
+        let target = database.target.clone();
+        databases.push(database);
+        Ok(Some(target))
+    }
+
+    async fn database(&self, environment: &Environment) -> Result<Database, Told> {
+        let database = match &environment.database {
+            pipeline::Database::Embedded => {
+                Database::embedded(&self.directory(), &self.database_name(environment)).await
+            }
+            pipeline::Database::Url(url) => Database::at(url),
+        };
+        database.map_err(|error| self.tell_error(&error))
+    }
+
+    /// The name of an embedded environment's database: the pipeline's, and the environment's beside the usual `dev`.
+    pub(crate) fn database_name(&self, environment: &Environment) -> String {
+        match environment.name.as_str() {
+            "dev" => self.pipeline.name().to_owned(),
+            other => format!("{}_{other}", self.pipeline.name()),
+        }
+    }
+
+    /// Tells why a command cannot go on.
+    pub(crate) fn tell(&self, failure: &Failure) -> Told {
+        match self.format {
+            Format::Text => eprint!("{}", ending::of_failure(failure, &self.environment.name, self.style)),
+            _ => println!(
+                "{}",
+                json::pretty(
+                    &serde_json::json!({"v": 1, "failure": json::of_failure(failure, &self.environment.name)})
+                )
+            ),
+        }
+        exit::of_verdict(failure.verdict)
+    }
+
+    /// The same for what has no code of its own: the embedded server, mostly.
+    pub(crate) fn tell_error(&self, error: &anyhow::Error) -> Told {
+        eprintln!("pgdeploy: {error:#}");
+        exit::of_verdict(Verdict::Unusable)
+    }
+}
+
+impl Prepared {
+    /// Stops what was started for the request.
+    pub(crate) async fn finish(self) {
+        for database in self.databases {
+            database.stop().await;
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn tell_configuration(error: &pipeline::Error, format: Format, style: Style) -> Told {
+    match format {
+        Format::Text => eprintln!("{}", diagnostic::all(&error.problems, style)),
+        _ => println!("{}", json::pretty(&json::of_configuration(error))),
+    }
+    ExitCode::from(exit::UNUSABLE)
+}

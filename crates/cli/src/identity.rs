@@ -1,0 +1,44 @@
+//! Who deploys which commit: learned from flags, the CI's variables, git and the operating system.
+
+use std::path::Path;
+use std::process::Command;
+
+use orchestrator::{Actor, Revision};
+
+/// Variables in which CI systems name the person behind a run.
+const CI_VARIABLES: [&str; 4] =
+    ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILDKITE_BUILD_CREATOR", "CIRCLE_USERNAME"];
+
+/// The person for the records.
+pub(crate) fn actor(flag: Option<&str>) -> Actor {
+    let named = |variable: &str| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    let from_ci =
+        || CI_VARIABLES.iter().find_map(|variable| Some((named(variable)?, (*variable).to_owned())));
+    let from_system =
+        || Some((named("USER").or_else(|| named("LOGNAME")).or_else(whoami)?, "operating system".to_owned()));
+    let (name, source) = flag
+        .map(|name| (name.to_owned(), "--actor".to_owned()))
+        .or_else(from_ci)
+        .or_else(from_system)
+        .unwrap_or_else(|| ("unknown".to_owned(), "nothing".to_owned()));
+    Actor { name, source, host: output(Command::new("uname").arg("-n")).unwrap_or_default() }
+}
+
+fn whoami() -> Option<String> {
+    output(Command::new("id").arg("-un"))
+}
+
+/// The commit that a directory has checked out; `None` where it is no checkout, or git is not there.
+pub(crate) fn revision(directory: &Path) -> Option<Revision> {
+    let git = |arguments: &[&str]| output(Command::new("git").arg("-C").arg(directory).args(arguments));
+    let commit = git(&["rev-parse", "HEAD"])?;
+    let dirty = git(&["status", "--porcelain", "--untracked-files=normal", "--", "."])
+        .is_none_or(|changed| !changed.is_empty());
+    Some(Revision { commit, dirty })
+}
+
+fn output(command: &mut Command) -> Option<String> {
+    let output =
+        command.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

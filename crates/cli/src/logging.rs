@@ -1,0 +1,19 @@
+//! Logs on stderr: for finding out what the program does, not part of its user interface.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::Global;
+
+/// Off unless `-v` or `PGDEPLOY_LOG` (the syntax of RUST_LOG) asks for them. Statements are never logged.
+pub(crate) fn start(global: &Global) {
+    let wanted = match global.verbose {
+        0 => "off",
+        1 => "info,sqlx=warn",
+        _ => "debug,sqlx=info",
+    };
+    let filter = EnvFilter::try_from_env("PGDEPLOY_LOG").unwrap_or_else(|_| EnvFilter::new(wanted));
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+}

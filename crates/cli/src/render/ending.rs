@@ -1,0 +1,54 @@
+//! The last lines of a deploy: how it ended, and what to do next.
+
+use orchestrator::{Failure, Report, Verdict};
+
+use crate::render::words::time;
+use crate::render::{Style, diagnostic};
+
+/// What a person reads at the end of a deploy.
+pub(crate) fn of_deploy(report: &Report, environment: &str, exit: u8, style: Style) -> String {
+    let head = match report.verdict {
+        Verdict::Succeeded if report.summary.nothing_to_do => {
+            style.good("NOTHING TO DO: everything is already in")
+        }
+        Verdict::Succeeded => style.good("SUCCEEDED"),
+        Verdict::Warnings => style.warning("SUCCEEDED WITH WARNINGS"),
+        Verdict::TryAgain => style.bad("FAILED, try again"),
+        Verdict::Refused | Verdict::Integrity | Verdict::Unusable | Verdict::Denied => {
+            style.bad("REFUSED, nothing was touched")
+        }
+        Verdict::Interrupted => style.warning("INTERRUPTED"),
+        Verdict::GateFailed | Verdict::ServiceFailed | Verdict::Unreachable => style.bad("FAILED"),
+    };
+    let deployment = report.deployment.map(|number| format!("   deployment {number}")).unwrap_or_default();
+    let mut text = format!("{head}{deployment}   {}   exit {exit}\n", time(report.duration));
+    for warning in &report.warnings {
+        text.push_str(&format!("  {} {}\n", style.warning(warning.code), indented(&warning.message, 7)));
+        if let Some(next) = &warning.next {
+            text.push_str(&format!("       {}\n", indented(next, 7)));
+        }
+    }
+    if let Some(failure) = &report.failure {
+        text.push_str(&of_failure(failure, environment, style));
+    }
+    text
+}
+
+/// What a person reads of a failure.
+pub(crate) fn of_failure(failure: &Failure, environment: &str, style: Style) -> String {
+    let mut text = format!("  {} {}\n", style.bad(failure.code), failure.message);
+    for line in &failure.evidence {
+        text.push_str(&format!("       {}\n", indented(line, 7)));
+    }
+    if !failure.problems.is_empty() {
+        text.push_str(&format!("\n{}\n\n", diagnostic::all(&failure.problems, style)));
+    }
+    if let Some(next) = &failure.next {
+        text.push_str(&format!("  next: {}\n", next.replace("{env}", environment)));
+    }
+    text
+}
+
+fn indented(text: &str, by: usize) -> String {
+    text.replace('\n', &format!("\n{}", " ".repeat(by)))
+}

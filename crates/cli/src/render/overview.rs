@@ -1,0 +1,156 @@
+//! `plan` and `status` for people: the three stages as they stand.
+
+use orchestrator::{BackfillPlan, IndexPlan, PlanReport, SchemaPlan, StageName, Status, backfill, index};
+
+use crate::render::Style;
+use crate::render::stage_lines::StageLines;
+use crate::render::words::{counted, grouped};
+
+/// What a deploy would do.
+pub(crate) fn of_plan(plan: &PlanReport, style: Style) -> String {
+    let mut text = format!(
+        "{} -> {}   PostgreSQL {} at {}   release {}\n",
+        style.strong(&plan.pipeline),
+        style.strong(&plan.environment),
+        plan.server,
+        plan.target,
+        &plan.release[..12]
+    );
+    if plan.stops_services {
+        text.push_str("services        would be stopped while the schema changes, and started after\n");
+    }
+    text.push_str(&schema(&plan.schema, style));
+    text.push_str(&index(&plan.index, style, false));
+    text.push_str(&backfill(&plan.backfill, style, false));
+    text.push_str(&match plan.changes {
+        true => {
+            format!("plan {}   do it with: pgdeploy deploy --env {}\n", &plan.plan[..6], plan.environment)
+        }
+        false => format!("{}\n", style.good("NOTHING TO DO: everything is already in")),
+    });
+    text
+}
+
+/// Where an environment stands.
+pub(crate) fn of_status(status: &Status, style: Style) -> String {
+    let mut text = format!(
+        "{} at {}   PostgreSQL {} at {}   release {}\n",
+        style.strong(&status.pipeline),
+        style.strong(&status.environment),
+        status.server,
+        status.target,
+        &status.release[..12]
+    );
+    text.push_str(&match &status.last {
+        None => "never deployed to\n".to_owned(),
+        Some(last) => {
+            let when = last.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+            let exit = last.exit.map(|exit| format!("   exit {exit}")).unwrap_or_default();
+            format!("deployment {}   {} by {} at {when}{exit}\n", last.number, last.status, last.actor)
+        }
+    });
+    text.push_str(&schema(&status.schema, style));
+    text.push_str(&index(&status.index, style, true));
+    text.push_str(&backfill(&status.backfill, style, true));
+    let end = match (status.findings.len(), status.up_to_date) {
+        (0, true) => style.good("UP TO DATE"),
+        (0, false) => {
+            style.warning(&format!("CHANGES PENDING: pgdeploy deploy --env {}", status.environment))
+        }
+        (findings, _) => {
+            style.bad(&format!("HISTORY AND FILES CONTRADICT: {}", counted(findings, "finding", "findings")))
+        }
+    };
+    text.push_str(&end);
+    text.push('\n');
+    text
+}
+
+fn schema(plan: &SchemaPlan, style: Style) -> String {
+    let mut lines = Lines::of(StageName::Schema);
+    let current = plan.current.as_ref().map(|current| format!(", at {current}")).unwrap_or_default();
+    let applied = format!("{} applied{current}", grouped(plan.applied as u64));
+    for migration in &plan.pending {
+        lines.add(migration, "apply");
+    }
+    if let Some(fixtures) = &plan.fixtures {
+        lines.add(fixtures, "load rows, once");
+    }
+    lines.or(&style.faint(&applied))
+}
+
+fn index(plan: &IndexPlan, style: Style, all: bool) -> String {
+    let mut lines = Lines::of(StageName::Index);
+    for item in &plan.items {
+        let note = item.note.as_ref().map(|note| format!("  {note}")).unwrap_or_default();
+        let word = match item.action {
+            index::Action::None => None,
+            index::Action::Build => Some("build"),
+            index::Action::Rebuild => Some("drop the invalid leftover, build"),
+            index::Action::Adopt => Some("wait for the build of another session"),
+            index::Action::Drop => Some("drop"),
+        };
+        match word {
+            Some(word) => lines.add(&item.name, &format!("{word}  on {}{note}", item.table)),
+            None if all || item.note.is_some() => {
+                lines.add(&item.name, &style.faint(&format!("{}{note}", shown(&item.state))))
+            }
+            None => {}
+        }
+    }
+    lines.or(&style.faint(&format!("{} as declared", counted(plan.items.len(), "index", "indexes"))))
+}
+
+fn backfill(plan: &BackfillPlan, style: Style, all: bool) -> String {
+    let mut lines = Lines::of(StageName::Backfill);
+    for item in &plan.items {
+        let note = item.note.as_ref().map(|note| format!("  {note}")).unwrap_or_default();
+        let rows =
+            item.estimated_rows.map(|rows| format!("about {} rows", grouped(rows))).unwrap_or_default();
+        let done = match item.rows_done {
+            0 => String::new(),
+            rows => format!("  {} done", grouped(rows)),
+        };
+        match item.state {
+            backfill::State::Complete if all => lines.add(&item.id, &style.faint(&format!("complete{done}"))),
+            backfill::State::Complete => {}
+            state => {
+                lines.add(&item.id, &format!("{}  on {}  {rows}{done}{note}", shown(&state), item.table))
+            }
+        }
+    }
+    lines.or(&style.faint(&format!("{} complete", counted(plan.items.len(), "backfill", "backfills"))))
+}
+
+/// A state's word: the one that JSON has, with blanks.
+fn shown(state: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(state).unwrap_or_default();
+    value.as_str().unwrap_or_default().replace('_', " ")
+}
+
+/// The lines of one stage.
+struct Lines {
+    lines: StageLines,
+    text: String,
+}
+
+impl Lines {
+    fn of(stage: StageName) -> Self {
+        let mut lines = StageLines::default();
+        lines.begin(stage);
+        Self { lines, text: String::new() }
+    }
+
+    fn add(&mut self, name: &str, rest: &str) {
+        self.text.push_str(&self.lines.line(name, rest));
+        self.text.push('\n');
+    }
+
+    /// The text, or what is said where there is nothing.
+    fn or(mut self, nothing: &str) -> String {
+        if self.lines.is_silent() {
+            self.add(nothing, "");
+        }
+        self.text
+    }
+}

@@ -1,0 +1,67 @@
+//! Running somebody else's program: without a shell, in a process group of its own, within a time.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+/// How much of a program's output is kept.
+const TAIL: usize = 2_000;
+
+/// Runs an argument list to its end. The error says why it failed, with the end of its output.
+pub(crate) async fn run(
+    argv: &[String],
+    directory: &Path,
+    variables: &[(&str, String)],
+    timeout: Duration,
+) -> Result<(), String> {
+    let Some((program, arguments)) = argv.split_first() else { return Err("no program is named".into()) };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.envs(variables.iter().map(|(name, value)| (name, value))).process_group(0).kill_on_drop(true);
+    let mut child = command.spawn().map_err(|error| format!("{program} cannot be started: {error}"))?;
+    let group = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
+    let (mut output, mut errors) = (child.stdout.take(), child.stderr.take());
+    let reading = async {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        tokio::join!(read_to_end(&mut output, &mut out), read_to_end(&mut errors, &mut err));
+        out.extend(err);
+        out
+    };
+    tokio::pin!(reading);
+    let ended = tokio::time::timeout(timeout, child.wait()).await;
+    if ended.is_err() {
+        // What it has started is part of it.
+        if let Some(group) = group {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = child.wait().await;
+    }
+    // A grandchild in the background may hold the pipe open for ever.
+    let said = tokio::time::timeout(Duration::from_millis(500), &mut reading).await.unwrap_or_default();
+    match ended {
+        Err(_) => Err(format!("{program} was ended after {timeout:?}{}", tail(&said))),
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(format!("{program} failed: {status}{}", tail(&said))),
+        Ok(Err(error)) => Err(format!("{program} cannot be waited for: {error}")),
+    }
+}
+
+async fn read_to_end(pipe: &mut Option<impl tokio::io::AsyncRead + Unpin>, into: &mut Vec<u8>) {
+    if let Some(pipe) = pipe {
+        let _ = pipe.read_to_end(into).await;
+    }
+}
+
+fn tail(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&output[output.len().saturating_sub(TAIL)..]);
+    let text = text.trim();
+    if text.is_empty() { String::new() } else { format!("; it said: {text}") }
+}

@@ -1,0 +1,254 @@
+//! The deploy: reads like the order of things.
+
+use std::time::Instant;
+
+use postgres::{LockKey, RunLock, Session};
+use tokio_util::sync::CancellationToken;
+
+use crate::deployment::Deployment;
+use crate::event::DeployEvent;
+use crate::failure::{Failure, Verdict};
+use crate::journal::Journal;
+use crate::ledger::COMPONENTS;
+use crate::plan::Plan;
+use crate::promotion;
+use crate::reach;
+use crate::record::{Observer, Recorder};
+use crate::report::{Report, Summary};
+use crate::request::Request;
+use crate::services;
+use crate::stages::Stages;
+
+/// Deploys, or goes on where an earlier deploy ended, whatever ended it. When `stop` fires, it stops at the next safe
+/// point within seconds.
+pub async fn deploy(request: &Request, observer: Observer<'_>, stop: &CancellationToken) -> Report {
+    let started = Instant::now();
+    let (recorder, records) = Recorder::new(&request.environment, observer);
+    let mut run = Run {
+        request,
+        recorder,
+        deployment: None,
+        journal: None,
+        summary: Summary::default(),
+        warnings: Vec::new(),
+    };
+    // Before the lock is held there is nothing to wind down.
+    let reached = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Failure::interrupted("interrupted before anything was touched")),
+        reached = run.reach() => reached,
+    };
+    let (result, lock) = match reached {
+        Ok((session, lock)) => (run.under_lock(session, &lock, records, stop).await, Some(lock)),
+        Err(failure) => (Err(failure), None),
+    };
+    let report = run.end(result, started).await;
+    if let Some(lock) = lock {
+        lock.release().await;
+    }
+    report
+}
+
+type Records = tokio::sync::mpsc::UnboundedReceiver<crate::record::Record>;
+
+/// A deploy under way.
+struct Run<'a> {
+    request: &'a Request,
+    recorder: Recorder<'a>,
+    deployment: Option<Deployment>,
+    journal: Option<Journal>,
+    summary: Summary,
+    warnings: Vec<postgres::Warning>,
+}
+
+impl Run<'_> {
+    /// Everything that may wait for others: the server, then the lock.
+    async fn reach(&self) -> Result<(Session, RunLock), Failure> {
+        let request = self.request;
+        let session = reach::for_writing(request, &self.recorder).await?;
+        let key = LockKey::of(&request.ledger, &request.pipeline);
+        let waiting = |holder: &postgres::Holder| {
+            self.recorder.record(DeployEvent::LockWaiting {
+                pid: holder.pid,
+                host: holder.host.clone(),
+                age_ms: u64::try_from(holder.age.as_millis()).unwrap_or(u64::MAX),
+            });
+        };
+        let lock = RunLock::acquire(&request.target, key, request.lock_wait, waiting)
+            .await
+            .map_err(Failure::lock)?;
+        Ok((session, lock))
+    }
+
+    /// All refusals come first: until the deployment has its row, nothing has been touched.
+    async fn under_lock(
+        &mut self,
+        mut session: Session,
+        lock: &RunLock,
+        records: Records,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let request = self.request;
+        if postgres::ledger::exists(&mut session, &request.ledger).await.map_err(Failure::session)? {
+            self.bootstrap(&mut session, lock).await?;
+        }
+        let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
+        self.planned(&plan, &session);
+        plan.refuse()?;
+        promotion::ask(request, &mut session).await?;
+        self.bootstrap(&mut session, lock).await?;
+        let mut row = self.open(lock, &plan, records).await?;
+        self.summary.nothing_to_do = plan.is_empty();
+        let result = self.guarded_by_services(&plan, &mut row, &mut session, lock, stop).await;
+        self.deployment = Some(row);
+        session.close().await;
+        result
+    }
+
+    async fn bootstrap(&self, session: &mut Session, lock: &RunLock) -> Result<(), Failure> {
+        let request = self.request;
+        postgres::ledger::bootstrap(lock, session, &request.ledger, &request.tool_version, &COMPONENTS)
+            .await
+            .map_err(Failure::session)
+    }
+
+    /// Opens the deployment's row and starts the journal behind it.
+    async fn open(&mut self, lock: &RunLock, plan: &Plan, records: Records) -> Result<Deployment, Failure> {
+        let session = lock.session("ledger").await.map_err(Failure::session)?;
+        let row = Deployment::open(session, self.request, plan).await.map_err(Failure::session)?;
+        self.recorder.number(row.number);
+        let journal = lock.session("journal").await.map_err(Failure::session)?;
+        self.journal = Some(Journal::start(journal, &self.request.ledger, row.number, records));
+        if let Some(earlier) = row.closed_earlier {
+            self.recorder.record(DeployEvent::ClosedEarlier { earlier });
+        }
+        self.recorder.record(DeployEvent::Started);
+        Ok(row)
+    }
+
+    /// Services are down while the schema changes, and up again whatever happens after, unless the gate failed with the
+    /// schema half way: then the old application may not fit it any more, and a person decides.
+    async fn guarded_by_services(
+        &mut self,
+        plan: &Plan,
+        row: &mut Deployment,
+        session: &mut Session,
+        lock: &RunLock,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let mut stopped = row.found_services_stopped;
+        let mut result = Ok(());
+        if !plan.schema.pending.is_empty() && self.request.services.is_some() {
+            stopped = true;
+            result = services::stop(self.request, row, &self.recorder).await;
+        }
+        let mut passed_the_gate = false;
+        if result.is_ok() {
+            result = self.stages(plan, row, session, lock, stop, &mut passed_the_gate).await;
+        }
+        let unchanged = self.summary.migrations.is_empty();
+        if stopped && (passed_the_gate || unchanged) && !lock.lost().is_cancelled() {
+            let restarted = services::start(self.request, row, &self.recorder).await;
+            result = result.and(restarted);
+        } else if let (true, Err(failure)) = (stopped, &mut result) {
+            failure
+                .evidence
+                .push("the services stay stopped: the schema has changed and the gate has not passed".into());
+        }
+        result
+    }
+
+    async fn stages(
+        &mut self,
+        plan: &Plan,
+        row: &mut Deployment,
+        session: &mut Session,
+        lock: &RunLock,
+        stop: &CancellationToken,
+        passed_the_gate: &mut bool,
+    ) -> Result<(), Failure> {
+        let stop = stopped_by_either(stop, &lock.lost());
+        let mut stages = Stages {
+            request: self.request,
+            lock,
+            recorder: &self.recorder,
+            stop: &stop,
+            deployment: row.number,
+            summary: std::mem::take(&mut self.summary),
+            warnings: Vec::new(),
+        };
+        let result = async {
+            stages.schema(row, plan).await?;
+            *passed_the_gate = true;
+            stages.index(row, session).await?;
+            stages.backfill(row, session).await
+        }
+        .await;
+        (self.summary, self.warnings) = (stages.summary, stages.warnings);
+        result
+    }
+
+    /// Says where the deploy is and what it has to do.
+    fn planned(&self, plan: &Plan, session: &Session) {
+        let request = self.request;
+        let revision = request.revision.as_ref();
+        self.recorder.record(DeployEvent::Planned {
+            pipeline: request.pipeline.clone(),
+            server: session.version().to_owned(),
+            target: request.target.to_string(),
+            release: request.release.hash.clone(),
+            plan: plan.hash.clone(),
+            commit: revision.map(|revision| revision.commit.clone()),
+            dirty: revision.is_some_and(|revision| revision.dirty),
+            actor: request.actor.name.clone(),
+            migrations: plan.schema.pending.len(),
+            indexes: plan.index.pending().count(),
+            backfills: plan.backfill.pending().count(),
+            backfill_rows: plan.backfill_rows(),
+        });
+    }
+
+    /// Writes down how it ended. The lock is given back by the caller, after this.
+    async fn end(mut self, result: Result<(), Failure>, started: Instant) -> Report {
+        let failure = result.err();
+        let verdict = match &failure {
+            Some(failure) => failure.verdict,
+            None if self.warnings.is_empty() => Verdict::Succeeded,
+            None => Verdict::Warnings,
+        };
+        let duration = started.elapsed();
+        self.recorder.record(DeployEvent::Finished {
+            status: verdict.status().to_owned(),
+            exit: verdict.exit_code(),
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            code: failure.as_ref().map(|failure| failure.code.to_owned()),
+            message: failure.as_ref().map(|failure| failure.message.clone()),
+        });
+        // The journal ends when the recorder, which feeds it, is gone; the row is closed after its last line.
+        drop(self.recorder);
+        if let Some(journal) = self.journal.take() {
+            journal.finish().await;
+        }
+        let deployment = self.deployment.as_ref().map(|row| row.number);
+        if let Some(row) = self.deployment.take() {
+            // A row that cannot be closed (the server is gone) is closed as interrupted by the next deploy.
+            if let Err(error) = row.close(verdict.status(), verdict.exit_code(), &self.warnings).await {
+                tracing::warn!(%error, "the deployment's row could not be closed");
+            }
+        }
+        Report { deployment, verdict, duration, warnings: self.warnings, failure, summary: self.summary }
+    }
+}
+
+/// A token that fires with either of two.
+fn stopped_by_either(one: &CancellationToken, other: &CancellationToken) -> CancellationToken {
+    let either = one.child_token();
+    let (fired, other) = (either.clone(), other.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = other.cancelled() => fired.cancel(),
+            () = fired.cancelled() => {}
+        }
+    });
+    either
+}

@@ -1,0 +1,155 @@
+//! The deployment's row: who deployed what, how far it is, how it ended.
+
+use postgres::{Error, Row, Session, Warning, query};
+
+use crate::event::{StageName, StageResult};
+use crate::plan::Plan;
+use crate::release::File;
+use crate::request::Request;
+
+/// The row of the deployment that runs, and the session that writes it.
+pub(crate) struct Deployment {
+    session: Session,
+    ledger: String,
+    pub(crate) number: i64,
+    /// The deployment before this one that died without an end, if there is one.
+    pub(crate) closed_earlier: Option<i64>,
+    /// Whether a deployment before this one left the services stopped.
+    pub(crate) found_services_stopped: bool,
+}
+
+/// What the ledger knows of the services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServicesState {
+    Stopping,
+    Stopped,
+    Started,
+}
+
+impl ServicesState {
+    fn as_str(self) -> &'static str {
+        match self {
+            ServicesState::Stopping => "stopping",
+            ServicesState::Stopped => "stopped",
+            ServicesState::Started => "started",
+        }
+    }
+}
+
+impl Deployment {
+    /// Opens the row. Whoever has the run lock is alone: a row that says "running" belongs to somebody who died.
+    pub(crate) async fn open(mut session: Session, request: &Request, plan: &Plan) -> Result<Self, Error> {
+        let ledger = sql::identifier(&request.ledger);
+        let earlier = query(&format!(
+            "UPDATE {ledger}.deployments SET status = 'interrupted', finished_at = clock_timestamp() \
+             WHERE pipeline = $1 AND status = 'running' RETURNING number"
+        ))
+        .bind(&request.pipeline)
+        .fetch_optional(session.connection())
+        .await?;
+        let closed_earlier = earlier.map(|row| row.try_get::<i64, _>(0)).transpose()?;
+        let last = query(&format!(
+            "SELECT services IN ('stopping', 'stopped') FROM {ledger}.deployments WHERE pipeline = $1 ORDER BY number DESC LIMIT 1"
+        ))
+        .bind(&request.pipeline)
+        .fetch_optional(session.connection())
+        .await?;
+        let found_services_stopped = last.map(|row| row.try_get::<bool, _>(0)).transpose()?.unwrap_or(false);
+        let revision = request.revision.as_ref();
+        let row = query(&format!(
+            "INSERT INTO {ledger}.deployments (pipeline, environment, release, plan, git_commit, git_dirty, actor, actor_source, \
+               host, tool_version, server_version, status, services) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, current_setting('server_version'), 'running', $11) RETURNING number"
+        ))
+        .bind(&request.pipeline)
+        .bind(&request.environment)
+        .bind(&request.release.hash)
+        .bind(&plan.hash)
+        .bind(revision.map(|revision| &revision.commit))
+        .bind(revision.map(|revision| revision.dirty))
+        .bind(&request.actor.name)
+        .bind(&request.actor.source)
+        .bind(&request.actor.host)
+        .bind(&request.tool_version)
+        .bind(if found_services_stopped { "stopped" } else { "untouched" })
+        .fetch_one(session.connection())
+        .await?;
+        let number = row.try_get(0)?;
+        Ok(Self { session, ledger, number, closed_earlier, found_services_stopped })
+    }
+
+    /// Records how a stage stands.
+    pub(crate) async fn stage(&mut self, stage: StageName, result: &str) -> Result<(), Error> {
+        let text = format!(
+            "UPDATE {}.deployments SET stages = stages || jsonb_build_object($2::text, $3::text), heartbeat_at = clock_timestamp() \
+             WHERE number = $1 AND status = 'running'",
+            self.ledger
+        );
+        query(&text)
+            .bind(self.number)
+            .bind(stage.as_str())
+            .bind(result)
+            .execute(self.session.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Records what is about to happen to the services, or has.
+    pub(crate) async fn services(&mut self, state: ServicesState) -> Result<(), Error> {
+        let text = format!(
+            "UPDATE {}.deployments SET services = $2 WHERE number = $1 AND status = 'running'",
+            self.ledger
+        );
+        query(&text).bind(self.number).bind(state.as_str()).execute(self.session.connection()).await?;
+        Ok(())
+    }
+
+    /// Records files that have succeeded here, byte for byte.
+    pub(crate) async fn succeeded<'f>(&mut self, files: impl Iterator<Item = &'f File>) -> Result<(), Error> {
+        let (mut stages, mut paths, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+        for file in files {
+            stages.push(file.stage.as_str());
+            paths.push(file.path.display().to_string());
+            hashes.push(file.sha256.clone());
+        }
+        let text = format!(
+            "INSERT INTO {}.succeeded_files (stage, path, sha256, deployment) \
+             SELECT s, p, h, $4 FROM unnest($1::text[], $2::text[], $3::text[]) AS f(s, p, h) ON CONFLICT DO NOTHING",
+            self.ledger
+        );
+        query(&text)
+            .bind(stages)
+            .bind(paths)
+            .bind(hashes)
+            .bind(self.number)
+            .execute(self.session.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Closes the row. A row that somebody else has closed in the meantime (we had lost the lock) is left alone.
+    pub(crate) async fn close(mut self, status: &str, exit: i32, warnings: &[Warning]) -> Result<(), Error> {
+        let text = format!(
+            "UPDATE {}.deployments SET status = $2, exit_code = $3, warnings = $4, finished_at = clock_timestamp() \
+             WHERE number = $1 AND status = 'running'",
+            self.ledger
+        );
+        let warnings = serde_json::to_value(warnings).unwrap_or_default();
+        query(&text)
+            .bind(self.number)
+            .bind(status)
+            .bind(exit)
+            .bind(warnings)
+            .execute(self.session.connection())
+            .await?;
+        self.session.close().await;
+        Ok(())
+    }
+}
+
+impl StageResult {
+    /// Whether the stage's files count as succeeded.
+    pub(crate) fn is_success(self) -> bool {
+        matches!(self, StageResult::Unchanged | StageResult::Done)
+    }
+}

@@ -1,0 +1,211 @@
+//! Everything that can happen in a deploy, as one typed stream.
+
+use serde::Serialize;
+
+/// An event of any part of a deploy.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum Event {
+    /// Around the stages.
+    Deploy(DeployEvent),
+    /// Stage 1.
+    Schema(schema::Event),
+    /// Stage 2.
+    Index(index::Event),
+    /// Stage 3.
+    Backfill(backfill::Event),
+}
+
+/// The three stages, always in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StageName {
+    /// Migrations: a hard gate.
+    Schema,
+    /// Indexes: a warning stage.
+    Index,
+    /// Backfills: a warning stage.
+    Backfill,
+}
+
+/// How a stage ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StageResult {
+    /// Nothing was to be done.
+    Unchanged,
+    /// All of it was done.
+    Done,
+    /// Some of it was not; the deploy goes on.
+    Warnings,
+    /// The gate stayed shut.
+    Failed,
+    /// A signal, or the lock was lost.
+    Interrupted,
+    /// A stage before it stopped the deploy.
+    NotRun,
+}
+
+/// An event around the stages. Durations are milliseconds.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[serde(tag = "event")]
+pub enum DeployEvent {
+    /// The database did not answer yet.
+    #[serde(rename = "connect.retrying")]
+    ConnectRetrying {
+        /// Attempts so far.
+        attempt: u32,
+        /// What the last one said.
+        reason: String,
+        /// How long until the next.
+        retry_in_ms: u64,
+    },
+    /// Another deploy holds the lock and is waited for.
+    #[serde(rename = "lock.waiting")]
+    LockWaiting {
+        /// Its backend.
+        pid: i32,
+        /// Where it comes from.
+        host: String,
+        /// How long it has been at it.
+        age_ms: u64,
+    },
+    /// The deploy knows where it is and what it has to do.
+    #[serde(rename = "deploy.planned")]
+    Planned {
+        /// Name of the pipeline.
+        pipeline: String,
+        /// Server version.
+        server: String,
+        /// Host, port and database.
+        target: String,
+        /// Hash of the release.
+        release: String,
+        /// Hash of the plan.
+        plan: String,
+        /// Commit, where the files are a checkout.
+        commit: Option<String>,
+        /// Whether they differ from it.
+        dirty: bool,
+        /// Who asked.
+        actor: String,
+        /// Pending migrations.
+        migrations: usize,
+        /// Indexes to build, rebuild or drop.
+        indexes: usize,
+        /// Backfills to run.
+        backfills: usize,
+        /// Rows they may touch, where there is an estimate.
+        backfill_rows: Option<u64>,
+    },
+    /// An earlier deployment died without saying how it ended.
+    #[serde(rename = "deploy.closed_earlier")]
+    ClosedEarlier {
+        /// Its number.
+        earlier: i64,
+    },
+    /// The deployment has its row in the ledger.
+    #[serde(rename = "deploy.started")]
+    Started,
+    /// A stage begins.
+    #[serde(rename = "stage.started")]
+    StageStarted {
+        /// Which.
+        stage: StageName,
+    },
+    /// A stage has ended.
+    #[serde(rename = "stage.finished")]
+    StageFinished {
+        /// Which.
+        stage: StageName,
+        /// How.
+        result: StageResult,
+        /// How long it took.
+        duration_ms: u64,
+    },
+    /// A command of `services` has run.
+    #[serde(rename = "services.stopped")]
+    ServicesStopped {
+        /// How long it took.
+        duration_ms: u64,
+    },
+    /// A command of `services` has run.
+    #[serde(rename = "services.started")]
+    ServicesStarted {
+        /// How long it took.
+        duration_ms: u64,
+    },
+    /// A command of `services` has failed.
+    #[serde(rename = "services.failed")]
+    ServicesFailed {
+        /// `stop` or `start`.
+        action: &'static str,
+        /// Why.
+        message: String,
+    },
+    /// Something fell short without failing the deploy.
+    #[serde(rename = "deploy.warning")]
+    Warning {
+        /// W2xx.
+        code: String,
+        /// What and why.
+        message: String,
+        /// What to type next.
+        next: Option<String>,
+    },
+    /// The end.
+    #[serde(rename = "deploy.finished")]
+    Finished {
+        /// How it ended.
+        status: String,
+        /// The process's exit code.
+        exit: i32,
+        /// From the first attempt to connect.
+        duration_ms: u64,
+        /// The code of what ended it, where it failed.
+        code: Option<String>,
+        /// What ended it, where it failed.
+        message: Option<String>,
+    },
+}
+
+impl StageName {
+    /// As it is written in the ledger and on screens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StageName::Schema => "schema",
+            StageName::Index => "index",
+            StageName::Backfill => "backfill",
+        }
+    }
+}
+
+impl StageResult {
+    /// As it is written in the ledger and on screens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StageResult::Unchanged => "unchanged",
+            StageResult::Done => "done",
+            StageResult::Warnings => "warnings",
+            StageResult::Failed => "failed",
+            StageResult::Interrupted => "interrupted",
+            StageResult::NotRun => "not_run",
+        }
+    }
+}
+
+impl Event {
+    /// Whether it only says how far something is: for eyes, not for the journal.
+    pub fn is_progress(&self) -> bool {
+        matches!(
+            self,
+            Event::Index(index::Event::Progress { .. }) | Event::Backfill(backfill::Event::Progress { .. })
+        )
+    }
+}
+
+impl From<DeployEvent> for Event {
+    fn from(event: DeployEvent) -> Self {
+        Event::Deploy(event)
+    }
+}

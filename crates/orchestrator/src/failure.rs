@@ -1,0 +1,246 @@
+//! Why a deploy did not succeed: what a person reads, and what a program decides on.
+
+use std::time::Duration;
+
+use postgres::fitness::Unfit;
+use postgres::wait::WaitError;
+use postgres::{Class, Error, LockError};
+use sql::Problem;
+
+/// How a deploy ended, by what the caller should do. The exit codes are derived from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of it is in.
+    Succeeded,
+    /// The gate passed; a warning stage fell short.
+    Warnings,
+    /// The hard gate stayed shut.
+    GateFailed,
+    /// Configuration, files, or a server that cannot be deployed to.
+    Unusable,
+    /// A gate of the rollout refused; nothing was touched.
+    Refused,
+    /// History and files contradict each other; nothing was touched.
+    Integrity,
+    /// A command of `services` failed.
+    ServiceFailed,
+    /// The database could not be reached in time.
+    Unreachable,
+    /// Others were in the way; nothing was applied; the same deploy may succeed later.
+    TryAgain,
+    /// Who we are, or what we want to do, is refused by the server.
+    Denied,
+    /// A signal ended it, at a safe point.
+    Interrupted,
+}
+
+/// Why a deploy did not succeed.
+#[derive(Debug)]
+pub struct Failure {
+    /// What the caller should do.
+    pub verdict: Verdict,
+    /// Stable code, such as `E301`.
+    pub code: &'static str,
+    /// What happened: one lowercase sentence.
+    pub message: String,
+    /// Files with their places.
+    pub problems: Vec<Problem>,
+    /// More lines of evidence.
+    pub evidence: Vec<String>,
+    /// What to type or do next; `{env}` stands for the environment.
+    pub next: Option<String>,
+}
+
+impl Failure {
+    fn new(verdict: Verdict, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            code,
+            message: message.into(),
+            problems: Vec::new(),
+            evidence: Vec::new(),
+            next: None,
+        }
+    }
+
+    fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// Files that cannot be used.
+    pub fn files(problems: Vec<Problem>) -> Self {
+        let message = format!("{} in the release's files", counted(problems.len(), "problem"));
+        Self { problems, ..Self::new(Verdict::Unusable, "E219", message) }
+    }
+
+    /// The history contradicts the files.
+    pub(crate) fn integrity(findings: Vec<Problem>) -> Self {
+        let message =
+            format!("the files contradict the database's history: {}", counted(findings.len(), "finding"));
+        Self { problems: findings, ..Self::new(Verdict::Integrity, "E100", message) }
+    }
+
+    pub(crate) fn promotion(upstream: &str, environment: &str, missing: Vec<String>) -> Self {
+        let message = format!(
+            "{} not been deployed to {upstream} yet, and {environment} comes after it",
+            have(missing.len())
+        );
+        Self { evidence: missing, ..Self::new(Verdict::Refused, "E401", message) }
+            .next(format!("pgdeploy deploy --env {upstream}"))
+    }
+
+    pub(crate) fn upstream(name: &str, error: &Error) -> Self {
+        Self::new(
+            Verdict::Refused,
+            "E402",
+            format!("the ledger of {name}, which comes before, cannot be read: {error}"),
+        )
+        .next("see that its database can be reached from here; nothing was touched")
+    }
+
+    pub(crate) fn service(action: &str, message: &str) -> Self {
+        Self::new(Verdict::ServiceFailed, "E601", format!("services.{action} failed: {message}"))
+            .next("mend the command or the service, then: pgdeploy deploy --env {env}")
+    }
+
+    /// An exchange with the server failed where nobody expected it to.
+    pub fn session(error: Error) -> Self {
+        match error.class() {
+            Class::Unavailable => Self::new(Verdict::Unreachable, "E301", error.to_string())
+                .next("when the database is back: pgdeploy deploy --env {env}"),
+            Class::Authentication => {
+                Self::new(Verdict::Denied, "E303", format!("the server refuses the login: {error}"))
+                    .next("check user, password and pg_hba.conf")
+            }
+            Class::Permission => Self::new(Verdict::Denied, "E304", format!("a right is missing: {error}"))
+                .next("grant it to the role that deploys, or deploy as the owner of the objects"),
+            Class::NoDatabase => Self::new(Verdict::Unusable, "E305", error.to_string())
+                .next("create the database, or correct its name in the environment's URL"),
+            _ => match error {
+                Error::NewerLedger { .. } => Self::new(Verdict::Unusable, "E306", error.to_string())
+                    .next("use the pgdeploy that wrote it, or a newer one"),
+                Error::Tls(_) | Error::Address(_) => Self::new(Verdict::Unusable, "E307", error.to_string())
+                    .next("correct the environment's URL (sslmode, sslrootcert)"),
+                _ => Self::new(Verdict::GateFailed, "E308", error.to_string()),
+            },
+        }
+    }
+
+    pub(crate) fn wait(error: WaitError) -> Self {
+        match error {
+            WaitError::Refused(error) => Self::session(error),
+            timed_out @ WaitError::TimedOut { .. } => Self::new(
+                Verdict::Unreachable,
+                "E301",
+                timed_out.to_string(),
+            )
+            .next(
+                "see that the server runs and accepts connections from here; connect.wait sets the patience",
+            ),
+        }
+    }
+
+    pub(crate) fn unfit(error: Unfit) -> Self {
+        match error {
+            Unfit::Session(error) => Self::session(error),
+            pooler @ Unfit::TransactionPooler(_) => Self::new(Verdict::Unusable, "E309", pooler.to_string())
+                .next("give the environment the server's own address, or a pooler in session mode"),
+            old @ Unfit::TooOld(_) => Self::new(Verdict::Unusable, "E310", old.to_string()),
+        }
+    }
+
+    pub(crate) fn lock(error: LockError) -> Self {
+        match error {
+            LockError::Session(error) => Self::session(error),
+            held @ LockError::Held(_) => Self::new(Verdict::TryAgain, "E311", held.to_string())
+                .next("wait for it, or let pgdeploy wait: lock: { wait: 10m } in pipeline.yaml"),
+        }
+    }
+
+    pub(crate) fn other_pipeline(found: &str, ledger: &str) -> Self {
+        Self::new(
+            Verdict::Unusable,
+            "E312",
+            format!("the ledger in schema {ledger} belongs to the pipeline {found}"),
+        )
+        .next("give this pipeline a ledger of its own: ledger_schema: pgdeploy_<name> in pipeline.yaml")
+    }
+
+    pub(crate) fn lock_lost() -> Self {
+        Self::new(
+            Verdict::TryAgain,
+            "E302",
+            "the run lock was lost: its session died, so another deploy may have begun",
+        )
+        .next("pgdeploy status --env {env}, then pgdeploy deploy --env {env}")
+    }
+
+    pub(crate) fn interrupted(what: impl Into<String>) -> Self {
+        Self::new(Verdict::Interrupted, "E113", what).next("go on with: pgdeploy deploy --env {env}")
+    }
+
+    /// The gate's own error, with what was applied before it.
+    pub(crate) fn gate(error: schema::GateError, pending: usize) -> Self {
+        let done = error.applied.len();
+        let so_far = format!(
+            "{done} of {} of this deploy {} in the database",
+            counted(pending, "migration"),
+            if done == 1 { "is" } else { "are" }
+        );
+        let retry = error.failure.is_worth_another_try() && done == 0;
+        let verdict = if retry { Verdict::TryAgain } else { Verdict::GateFailed };
+        let code = error.failure.code();
+        let message = error.failure.to_string();
+        let mut failure = match error.failure {
+            schema::Failure::Session(error) => Self::session(error),
+            schema::Failure::Interrupted => Self::interrupted("interrupted in the schema stage"),
+            schema::Failure::LockLost => Self::lock_lost(),
+            schema::Failure::Orphan { .. } => Self::new(verdict, code, message).next(
+                "it ends when the server notices that its client is gone; then: pgdeploy deploy --env {env}",
+            ),
+            schema::Failure::EndedTransaction(problem) => {
+                let next = problem.help.clone();
+                Self {
+                    problems: vec![problem],
+                    next,
+                    ..Self::new(verdict, code, "a migration ended its own transaction")
+                }
+            }
+            schema::Failure::Refused { problem, report } => {
+                let mut evidence: Vec<String> = Vec::new();
+                evidence.extend(report.detail.map(|detail| format!("detail: {detail}")));
+                evidence.extend(report.context.map(|context| format!("context: {context}")));
+                let message = format!("{} failed and was rolled back whole", problem.path.display());
+                Self { problems: vec![problem], evidence, ..Self::new(verdict, code, message) }
+                    .next("correct the file, then: pgdeploy deploy --env {env}")
+            }
+            schema::Failure::Blocked { problem, blocked_by, .. } => {
+                let message = format!("{} was blocked and was rolled back whole", problem.path.display());
+                let evidence = blocked_by.iter().map(blocker).collect();
+                Self { problems: vec![problem], evidence, ..Self::new(verdict, code, message) }
+                    .next("when the blocking transaction has ended: pgdeploy deploy --env {env}")
+            }
+        };
+        failure.evidence.push(so_far);
+        failure
+    }
+}
+
+/// Who stood in the way, on one line.
+fn blocker(by: &schema::BlockedBy) -> String {
+    let age = Duration::from_millis(by.age_ms).as_secs_f64();
+    format!(
+        "blocked by pid {} {} {} ({}), its transaction open for {age:.1}s",
+        by.pid, by.user, by.application, by.state
+    )
+}
+
+/// `1 problem`, `2 problems`.
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+fn have(number: usize) -> String {
+    if number == 1 { "1 file has".into() } else { format!("{number} files have") }
+}

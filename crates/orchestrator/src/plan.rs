@@ -1,0 +1,173 @@
+//! What a deploy would do: the same reading for `plan`, `status` and `deploy`.
+
+use postgres::{Error, Session};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sql::Problem;
+
+use crate::failure::Failure;
+use crate::promotion;
+use crate::reach;
+use crate::request::Request;
+
+/// The three stages' plans for one database at one moment.
+pub struct Plan {
+    /// Stage 1.
+    pub schema: schema::Plan,
+    /// Stage 2.
+    pub index: index::Plan,
+    /// Stage 3.
+    pub backfill: backfill::Plan,
+    /// SHA-256 over the release and what of it is pending here.
+    pub hash: String,
+}
+
+impl Plan {
+    /// Reads the database and decides. Reads only.
+    pub(crate) async fn read(session: &mut Session, request: &Request) -> Result<Self, Error> {
+        let release = &request.release;
+        let ledger = &request.ledger;
+        let schema = schema::plan(session, &release.migrations, release.fixtures.as_ref(), ledger).await?;
+        let index = index::plan(session, &release.indexes, ledger).await?;
+        let backfill = backfill::plan(session, &release.backfills, ledger).await?;
+        let hash = hash(&release.hash, &schema, &index, &backfill);
+        Ok(Self { schema, index, backfill, hash })
+    }
+
+    /// Whether there is nothing to do in any stage.
+    pub fn is_empty(&self) -> bool {
+        self.schema.is_empty()
+            && self.index.pending().next().is_none()
+            && self.backfill.pending().next().is_none()
+    }
+
+    /// The first six digits of the hash: what people are shown.
+    pub fn short_hash(&self) -> &str {
+        &self.hash[..6]
+    }
+
+    /// What forbids the deploy before anything is touched, worst first: a history that contradicts the files, then files
+    /// that cannot be run.
+    pub(crate) fn refuse(&self) -> Result<(), Failure> {
+        if !self.schema.findings.is_empty() {
+            return Err(Failure::integrity(self.schema.findings.clone()));
+        }
+        let mut problems = schema::check(&self.schema.pending);
+        for item in self.backfill.items() {
+            // With a pending migration, what a backfill misses may still come.
+            let missing = item.waiting_for.as_ref().filter(|_| self.schema.pending.is_empty());
+            problems.extend(item.refused.as_ref().or(missing).cloned());
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Failure::files(problems)) }
+    }
+
+    /// Rows that the pending backfills may touch, where all of them have an estimate.
+    pub fn backfill_rows(&self) -> Option<u64> {
+        self.backfill.pending().map(|item| item.estimated_rows).sum()
+    }
+}
+
+fn hash(release: &str, schema: &schema::Plan, index: &index::Plan, backfill: &backfill::Plan) -> String {
+    let mut hash = Sha256::new();
+    hash.update(release);
+    schema.pending.iter().for_each(|migration| hash.update(format!("\nschema {}", migration.id())));
+    index.pending().for_each(|item| hash.update(format!("\nindex {}", item.name)));
+    backfill.pending().for_each(|item| hash.update(format!("\nbackfill {}", item.id)));
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A plan for people and programs: `pgdeploy plan`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct PlanReport {
+    /// Version of this format.
+    pub v: u32,
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// Name of the environment.
+    pub environment: String,
+    /// Host, port and database.
+    pub target: String,
+    /// Server version.
+    pub server: String,
+    /// Hash of the release.
+    pub release: String,
+    /// Hash of the plan.
+    pub plan: String,
+    /// Whether a deploy would have anything to do.
+    pub changes: bool,
+    /// Whether the deploy would stop the services.
+    pub stops_services: bool,
+    /// Stage 1.
+    pub schema: SchemaPlan,
+    /// Stage 2.
+    pub index: IndexPlan,
+    /// Stage 3.
+    pub backfill: BackfillPlan,
+}
+
+/// Stage 1 of a plan.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct SchemaPlan {
+    /// How many migrations are in.
+    pub applied: usize,
+    /// The newest of them.
+    pub current: Option<String>,
+    /// What would be applied, in this order.
+    pub pending: Vec<String>,
+    /// The file of rows that would be loaded.
+    pub fixtures: Option<String>,
+}
+
+/// Stage 2 of a plan.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct IndexPlan {
+    /// Every declared index with its state and what would be done.
+    pub items: Vec<index::Item>,
+}
+
+/// Stage 3 of a plan.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct BackfillPlan {
+    /// Every backfill with its state.
+    pub items: Vec<backfill::Item>,
+}
+
+impl SchemaPlan {
+    pub(crate) fn of(plan: &schema::Plan) -> Self {
+        Self {
+            applied: plan.applied,
+            current: plan.current.clone(),
+            pending: plan.pending.iter().map(|migration| migration.id().to_owned()).collect(),
+            fixtures: plan.fixtures.as_ref().map(schema::Fixtures::path),
+        }
+    }
+}
+
+/// Says what a deploy would do, and what would refuse it. Reads only, without the run lock.
+pub async fn plan(request: &Request) -> Result<PlanReport, Failure> {
+    let mut session = reach::for_reading(request).await?;
+    let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
+    plan.refuse()?;
+    promotion::ask(request, &mut session).await?;
+    let report = PlanReport {
+        v: 1,
+        pipeline: request.pipeline.clone(),
+        environment: request.environment.clone(),
+        target: request.target.to_string(),
+        server: session.version().to_owned(),
+        release: request.release.hash.clone(),
+        plan: plan.hash.clone(),
+        changes: !plan.is_empty(),
+        stops_services: request.services.is_some() && !plan.schema.pending.is_empty(),
+        schema: SchemaPlan::of(&plan.schema),
+        index: IndexPlan { items: plan.index.items().to_vec() },
+        backfill: BackfillPlan { items: plan.backfill.items().to_vec() },
+    };
+    session.close().await;
+    Ok(report)
+}
+
+/// Findings of a plan as text, for status.
+pub(crate) fn told(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,129 @@
+//! What a deploy is asked to do, with everything resolved that needs the outside world.
+
+use postgres::Target;
+use postgres::wait::Patience;
+
+use crate::release::Release;
+
+/// One deploy of one release to one environment.
+#[derive(Debug)]
+pub struct Request {
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// Schema of the ledger in every database of the pipeline.
+    pub ledger: String,
+    /// Name of the environment.
+    pub environment: String,
+    /// Its database.
+    pub target: Target,
+    /// How long to wait for it.
+    pub patience: Patience,
+    /// How long to wait for another deploy.
+    pub lock_wait: std::time::Duration,
+    /// Environments in which every pending file must have succeeded.
+    pub upstreams: Vec<Upstream>,
+    /// The files.
+    pub release: Release,
+    /// Settings of the schema stage.
+    pub schema: schema::Settings,
+    /// Settings of the index stage.
+    pub index: index::Settings,
+    /// Settings of the backfill stage.
+    pub backfill: backfill::Settings,
+    /// What to stop before a change of the schema, and to start after it.
+    pub services: Option<pipeline::Services>,
+    /// Where the pipeline's file is; commands run there.
+    pub directory: std::path::PathBuf,
+    /// Who asked.
+    pub actor: Actor,
+    /// The checkout's state, where it is one.
+    pub revision: Option<Revision>,
+    /// Version of the tool, for the records.
+    pub tool_version: String,
+}
+
+/// An environment that comes before this one.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its name.
+    pub name: String,
+    /// Its database; `None` for an embedded one that was never started.
+    pub target: Option<Target>,
+}
+
+/// Who asked for the deploy, and where that was learned.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// Such as `alice`.
+    pub name: String,
+    /// Such as `--actor`, `GITHUB_ACTOR`, `operating system`.
+    pub source: String,
+    /// The machine.
+    pub host: String,
+}
+
+/// The commit that is checked out.
+#[derive(Debug, Clone)]
+pub struct Revision {
+    /// Its hash.
+    pub commit: String,
+    /// Whether files differ from it.
+    pub dirty: bool,
+}
+
+impl Request {
+    /// Translates what the pipeline says into what the stages are told; the one place that knows both.
+    pub fn new(
+        pipeline: &pipeline::Pipeline,
+        environment: &pipeline::Environment,
+        target: Target,
+        release: Release,
+    ) -> Self {
+        let connect = pipeline.connect();
+        let (schema, index, backfill) = (&environment.schema, &environment.index, &environment.backfill);
+        let rows = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            pipeline: pipeline.name().to_owned(),
+            ledger: pipeline.ledger_schema().to_owned(),
+            environment: environment.name.clone(),
+            target,
+            patience: Patience { wait: connect.wait, initial: connect.initial, max: connect.max },
+            lock_wait: pipeline.lock().wait,
+            upstreams: Vec::new(),
+            release,
+            schema: schema::Settings {
+                lock_timeout: schema.lock_timeout,
+                retry_for: schema.retry_for,
+                statement_timeout: schema.statement_timeout,
+            },
+            index: index::Settings { budget: index.budget },
+            backfill: backfill::Settings {
+                budget: backfill.budget,
+                batch_size: rows(backfill.batch_size),
+                target: backfill.target,
+                min_batch: rows(backfill.min_batch),
+                max_batch: rows(backfill.max_batch),
+                pause: backfill.pause,
+                lock_timeout: backfill.lock_timeout,
+                statement_timeout: backfill.statement_timeout,
+                idle_in_transaction_session_timeout: backfill.idle_in_transaction_session_timeout,
+                progress_every: rows(backfill.progress_every),
+            },
+            services: environment.services.clone(),
+            directory: pipeline.base_dir().to_owned(),
+            actor: Actor { name: "unknown".into(), source: "nothing".into(), host: String::new() },
+            revision: None,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// The environments that come before this one.
+    pub fn upstreams(self, upstreams: Vec<Upstream>) -> Self {
+        Self { upstreams, ..self }
+    }
+
+    /// Who asks, for which commit.
+    pub fn by(self, actor: Actor, revision: Option<Revision>) -> Self {
+        Self { actor, revision, ..self }
+    }
+}

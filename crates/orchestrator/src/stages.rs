@@ -1,0 +1,166 @@
+//! The three stages, one after the other. The order is the product.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Instant;
+
+use postgres::{RunLock, Session, Stage, Warning};
+use tokio_util::sync::CancellationToken;
+
+use crate::deployment::Deployment;
+use crate::event::{DeployEvent, Event, StageName, StageResult};
+use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::record::Recorder;
+use crate::report::Summary;
+use crate::request::Request;
+
+/// What the stages share.
+pub(crate) struct Stages<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) lock: &'a RunLock,
+    pub(crate) recorder: &'a Recorder<'a>,
+    pub(crate) stop: &'a CancellationToken,
+    pub(crate) deployment: i64,
+    pub(crate) summary: Summary,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Stages<'_> {
+    /// Stage 1, the hard gate: its failure ends the deploy.
+    pub(crate) async fn schema(&mut self, row: &mut Deployment, plan: &Plan) -> Result<(), Failure> {
+        let started = self.begin(StageName::Schema, row).await?;
+        let events = |event| self.recorder.record(Event::Schema(event));
+        let result = schema::run(&self.stage(&events), &plan.schema, &self.request.schema).await;
+        let ended = match &result {
+            Ok(_) if plan.schema.is_empty() => StageResult::Unchanged,
+            Ok(_) => StageResult::Done,
+            Err(error) if matches!(error.failure, schema::Failure::Interrupted) => StageResult::Interrupted,
+            Err(_) => StageResult::Failed,
+        };
+        let applied = match &result {
+            Ok(applied) => applied.clone(),
+            Err(error) => error.applied.clone(),
+        };
+        self.summary.migrations = applied;
+        let gate = result.map(drop).map_err(|error| Failure::gate(error, plan.schema.pending.len()));
+        // Why the gate stayed shut is worth more than that the row could not be written.
+        let finished = self.finish(StageName::Schema, ended, started, row).await;
+        gate.and(finished)
+    }
+
+    /// Stage 2: what it cannot build is a warning. Planned anew, since the schema stage may have made its tables.
+    pub(crate) async fn index(&mut self, row: &mut Deployment, session: &mut Session) -> Result<(), Failure> {
+        let started = self.begin(StageName::Index, row).await?;
+        let plan = index::plan(session, &self.request.release.indexes, &self.request.ledger)
+            .await
+            .map_err(Failure::session)?;
+        let unchanged = plan.pending().next().is_none();
+        let events = |event| self.recorder.record(Event::Index(event));
+        let outcome = index::run(&self.stage(&events), &plan, &self.request.index).await;
+        let ended = warning_stage(outcome.interrupted, unchanged, &outcome.warnings);
+        self.summary.indexes = outcome.items;
+        self.warn(outcome.warnings);
+        self.finish(StageName::Index, ended, started, row).await?;
+        self.interrupted(ended, "interrupted in the index stage")
+    }
+
+    /// Stage 3: what it cannot finish is a warning, and goes on at the next deploy.
+    pub(crate) async fn backfill(
+        &mut self,
+        row: &mut Deployment,
+        session: &mut Session,
+    ) -> Result<(), Failure> {
+        let started = self.begin(StageName::Backfill, row).await?;
+        let plan = backfill::plan(session, &self.request.release.backfills, &self.request.ledger)
+            .await
+            .map_err(Failure::session)?;
+        let unchanged = plan.pending().next().is_none();
+        let events = |event| self.recorder.record(Event::Backfill(event));
+        let outcome = backfill::run(&self.stage(&events), &plan, &self.request.backfill).await;
+        let ended = warning_stage(outcome.interrupted, unchanged, &outcome.warnings);
+        self.summary.backfills = outcome.items;
+        self.warn(outcome.warnings);
+        self.finish(StageName::Backfill, ended, started, row).await?;
+        self.interrupted(ended, "interrupted in the backfill stage")
+    }
+
+    fn stage<'s, E>(&'s self, events: postgres::Events<'s, E>) -> Stage<'s, E> {
+        Stage {
+            lock: self.lock,
+            ledger: &self.request.ledger,
+            deployment: self.deployment,
+            events,
+            stop: self.stop.clone(),
+        }
+    }
+
+    async fn begin(&self, stage: StageName, row: &mut Deployment) -> Result<Instant, Failure> {
+        self.recorder.record(DeployEvent::StageStarted { stage });
+        row.stage(stage, "running").await.map_err(Failure::session)?;
+        Ok(Instant::now())
+    }
+
+    /// Records how the stage ended, and which of its files may go on to the next environment.
+    async fn finish(
+        &self,
+        stage: StageName,
+        result: StageResult,
+        started: Instant,
+        row: &mut Deployment,
+    ) -> Result<(), Failure> {
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.recorder.record(DeployEvent::StageFinished { stage, result, duration_ms });
+        let short = self.fallen_short();
+        let files = self.request.release.files.iter();
+        let succeeded = files.filter(|file| file.stage == stage && !short.contains(file.path.as_path()));
+        let complete = match stage {
+            StageName::Schema => result.is_success(),
+            _ => !matches!(result, StageResult::Failed | StageResult::Interrupted),
+        };
+        if complete {
+            row.succeeded(succeeded).await.map_err(Failure::session)?;
+        }
+        row.stage(stage, result.as_str()).await.map_err(Failure::session)
+    }
+
+    /// Files with an item that did not end well.
+    fn fallen_short(&self) -> HashSet<&Path> {
+        let release = &self.request.release;
+        let indexes = self.summary.indexes.iter().filter(|item| !item.outcome.is_fine());
+        let indexes = indexes.filter_map(|item| release.path_of_index(&item.name));
+        let complete =
+            |outcome| matches!(outcome, backfill::Verdict::Complete | backfill::Verdict::Unchanged);
+        let backfills = self.summary.backfills.iter().filter(|item| !complete(item.outcome));
+        let backfills = backfills.filter_map(|item| release.path_of_backfill(&item.id));
+        indexes.chain(backfills).collect()
+    }
+
+    fn warn(&mut self, warnings: Vec<Warning>) {
+        for warning in warnings {
+            let next = warning.next.map(|next| next.replace("{env}", &self.request.environment));
+            self.recorder.record(DeployEvent::Warning {
+                code: warning.code.to_owned(),
+                message: warning.message.clone(),
+                next: next.clone(),
+            });
+            self.warnings.push(Warning { next, ..warning });
+        }
+    }
+
+    fn interrupted(&self, ended: StageResult, what: &str) -> Result<(), Failure> {
+        if self.lock.lost().is_cancelled() {
+            return Err(Failure::lock_lost());
+        }
+        if ended == StageResult::Interrupted { Err(Failure::interrupted(what)) } else { Ok(()) }
+    }
+}
+
+fn warning_stage(interrupted: bool, unchanged: bool, warnings: &[Warning]) -> StageResult {
+    match (interrupted, warnings.is_empty(), unchanged) {
+        (true, _, _) => StageResult::Interrupted,
+        (_, false, _) => StageResult::Warnings,
+        (_, _, true) => StageResult::Unchanged,
+        _ => StageResult::Done,
+    }
+}

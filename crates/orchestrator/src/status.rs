@@ -1,0 +1,109 @@
+//! Where an environment stands: read only, by the same reading as a deploy.
+
+use chrono::{DateTime, Utc};
+use postgres::{Error, Row, Session, query};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::plan::{BackfillPlan, IndexPlan, Plan, SchemaPlan, told};
+use crate::reach;
+use crate::request::Request;
+
+/// Where an environment stands.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct Status {
+    /// Version of this format.
+    pub v: u32,
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// Name of the environment.
+    pub environment: String,
+    /// Host, port and database.
+    pub target: String,
+    /// Server version.
+    pub server: String,
+    /// Hash of the release in the files.
+    pub release: String,
+    /// Whether a deploy would have nothing to do, and nothing contradicts the history.
+    pub up_to_date: bool,
+    /// Contradictions between history and files.
+    pub findings: Vec<String>,
+    /// Stage 1.
+    pub schema: SchemaPlan,
+    /// Stage 2.
+    pub index: IndexPlan,
+    /// Stage 3.
+    pub backfill: BackfillPlan,
+    /// The newest deployment.
+    pub last: Option<LastDeployment>,
+}
+
+/// The newest deployment of a database.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct LastDeployment {
+    /// Its number.
+    pub number: i64,
+    /// `running`, `succeeded`, `warnings`, `failed`, `interrupted`; `died` for one that says it runs and holds no lock.
+    pub status: String,
+    /// Who.
+    pub actor: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// The exit code of its process.
+    pub exit: Option<i32>,
+}
+
+/// Reads where an environment stands, and the findings of its history as problems with their places.
+pub async fn status(request: &Request) -> Result<(Status, Vec<sql::Problem>), Failure> {
+    let mut session = reach::for_reading(request).await?;
+    let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
+    let last = last(&mut session, request).await.map_err(Failure::session)?;
+    let status = Status {
+        v: 1,
+        pipeline: request.pipeline.clone(),
+        environment: request.environment.clone(),
+        target: request.target.to_string(),
+        server: session.version().to_owned(),
+        release: request.release.hash.clone(),
+        up_to_date: plan.is_empty() && plan.schema.findings.is_empty(),
+        findings: told(&plan.schema.findings),
+        schema: SchemaPlan::of(&plan.schema),
+        index: IndexPlan { items: plan.index.items().to_vec() },
+        backfill: BackfillPlan { items: plan.backfill.items().to_vec() },
+        last,
+    };
+    session.close().await;
+    Ok((status, plan.schema.findings))
+}
+
+async fn last(session: &mut Session, request: &Request) -> Result<Option<LastDeployment>, Error> {
+    if !postgres::ledger::exists(session, &request.ledger).await? {
+        return Ok(None);
+    }
+    let key = postgres::LockKey::of(&request.ledger, &request.pipeline);
+    // A row that says "running" is believed only while somebody holds the lock.
+    let text = format!(
+        "SELECT number, CASE WHEN status = 'running' AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks \
+             WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid::int8 = $2 & 4294967295 AND objid::int8 = $3) \
+           THEN 'died' ELSE status END, actor, started_at, finished_at, exit_code \
+         FROM {}.deployments WHERE pipeline = $1 ORDER BY number DESC LIMIT 1",
+        sql::identifier(&request.ledger)
+    );
+    let row = query(&text)
+        .bind(&request.pipeline)
+        .bind(i64::from(key.0))
+        .bind(i64::from(postgres::LockKey::RUN))
+        .fetch_optional(session.connection())
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(LastDeployment {
+        number: row.try_get(0)?,
+        status: row.try_get(1)?,
+        actor: row.try_get(2)?,
+        started_at: row.try_get(3)?,
+        finished_at: row.try_get(4)?,
+        exit: row.try_get(5)?,
+    }))
+}

@@ -1,0 +1,75 @@
+//! Several deploys of one pipeline at once: one works, the others wait or say who has the lock.
+
+use rustix::process::Signal;
+
+use crate::harness::{Project, until};
+
+const SLEEPS: &str = "CREATE TABLE slow (id int); SELECT pg_sleep(2);";
+
+#[test]
+fn a_second_deploy_is_75_and_names_the_holder() {
+    let project = Project::new().file("migrations/0001_slow.sql", SLEEPS);
+    let first = project.start(&["deploy"]);
+    let mut client = project.client();
+    until("the first deploy is at work", || {
+        client.is("EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(2)%' AND pid <> pg_backend_pid())")
+    });
+    let holder = client.text("(SELECT pid FROM pg_stat_activity WHERE application_name = 'pgdeploy/lock' AND datname = current_database() AND xact_start IS NOT NULL)");
+    project.deploy().exits(75).says("E311").says(&format!("pid {holder}"));
+    first.wait().exits(0);
+    assert_eq!(client.number("count(*) FROM pgdeploy.migrations"), 1);
+}
+
+#[test]
+fn with_patience_for_the_lock_it_waits_and_then_finds_nothing_to_do() {
+    let project = Project::new().pipeline("lock: { wait: 60s }\n").file("migrations/0001_slow.sql", SLEEPS);
+    let runs: Vec<_> = (0..4).map(|_| project.start(&["deploy"])).collect();
+    let outcomes: Vec<_> = runs.into_iter().map(|run| run.wait().exits(0)).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.stdout.contains("NOTHING TO DO")).count(), 3);
+    assert_eq!(project.client().number("count(*) FROM pgdeploy.migrations"), 1);
+}
+
+#[test]
+fn six_first_deploys_at_once_with_an_index_among_the_changes_do_everything_once() {
+    let project = Project::new()
+        .pipeline("lock: { wait: 120s }\n")
+        .file("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY, b int); INSERT INTO a SELECT g FROM generate_series(1, 1000) g;")
+        .file("indexes/a.sql", "CREATE INDEX a_b_idx ON a (b);")
+        .file("backfills/0001_b.sql", "UPDATE a SET b = id WHERE b IS NULL;");
+    let runs: Vec<_> = (0..6).map(|_| project.start(&["deploy", "--detailed-exitcode"])).collect();
+    for run in runs {
+        run.wait().exits(0);
+    }
+    let mut client = project.client();
+    assert_eq!(client.number("count(*) FROM pg_index WHERE NOT indisvalid"), 0);
+    assert_eq!(client.number("count(*) FROM a WHERE b = id"), 1000);
+    assert_eq!(client.number("count(*) FROM pgdeploy.index_builds"), 1);
+}
+
+#[test]
+fn a_frozen_deploy_whose_lock_was_taken_from_it_writes_nothing_when_it_thaws() {
+    let project = Project::new()
+        .file("migrations/0001_rows.sql", "CREATE TABLE r (id int PRIMARY KEY, done boolean NOT NULL DEFAULT false, touched int NOT NULL DEFAULT 0);
+            INSERT INTO r SELECT g FROM generate_series(1, 1500) g;
+            CREATE FUNCTION slow(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN i; END $$;")
+        .file("backfills/0001_touch.sql", "UPDATE r SET done = true, touched = touched + (slow(r.id) > 0)::int WHERE NOT done;");
+    let frozen = project.start(&["deploy"]);
+    let mut client = project.client();
+    until("the backfill has begun", || {
+        client.is("to_regclass('r') IS NOT NULL") && client.is("EXISTS (SELECT FROM r WHERE done)")
+    });
+    frozen.signal(Signal::STOP);
+    client.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgdeploy/lock' AND datname = current_database()");
+    until("its batch is over", || {
+        !client.is("EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'pgdeploy/%' AND state = 'active' AND datname = current_database())")
+    });
+    project.deploy().exits(0);
+    let rows = "(SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM r t)";
+    let (before, journal) = (client.text(rows), client.number("count(*) FROM pgdeploy.journal"));
+    frozen.signal(Signal::CONT);
+    let outcome = frozen.wait();
+    assert!(matches!(outcome.code, Some(0 | 69 | 75)), "{outcome:?}");
+    assert_eq!(client.text(rows), before);
+    assert_eq!(client.number("count(*) FROM r WHERE touched = 1"), 1500, "each row exactly once");
+    assert_eq!(client.number("count(*) FROM pgdeploy.journal"), journal, "not even its journal");
+}

@@ -1,0 +1,128 @@
+//! What programs rely on: formats with their schemas, exit codes, the help.
+
+use std::collections::BTreeSet;
+
+use crate::harness::{Project, root};
+
+fn release() -> Project {
+    Project::new()
+        .file(
+            "migrations/0001_a.sql",
+            "CREATE TABLE a (id int PRIMARY KEY, b int); INSERT INTO a VALUES (1), (2);",
+        )
+        .file("indexes/a.sql", "CREATE INDEX a_b_idx ON a (b);")
+        .file("backfills/0001_b.sql", "UPDATE a SET b = 1 WHERE b IS NULL;")
+}
+
+fn committed(path: &str) -> serde_json::Value {
+    let text = std::fs::read_to_string(root().join(path)).expect("a committed file");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn the_committed_schemas_are_current() {
+    let project = Project::new();
+    for (of, path) in [("pipeline", "pipeline.schema.json"), ("jsonl", "docs/jsonl.schema.json")] {
+        let printed = project.pgdeploy(&["schema", of]).exits(0).json();
+        assert_eq!(printed, committed(path), "refresh it: cargo run -- schema {of} > {path}");
+    }
+}
+
+#[test]
+fn every_line_of_jsonl_fits_the_committed_schema_and_seq_has_no_gaps() {
+    let validator = jsonschema::validator_for(&committed("docs/jsonl.schema.json")).expect("a schema");
+    let project = release();
+    let failing = release().file("migrations/0002_x.sql", "ALTER TABLE nowhere ADD a int;");
+    for outcome in [
+        project.pgdeploy(&["deploy", "--format", "jsonl"]).exits(0),
+        failing.pgdeploy(&["deploy", "--format", "jsonl"]).exits(1),
+    ] {
+        let events = outcome.events();
+        for (place, event) in events.iter().enumerate() {
+            assert!(
+                validator.is_valid(event),
+                "{event}: {:?}",
+                validator.iter_errors(event).map(|error| error.to_string()).collect::<Vec<_>>()
+            );
+            assert_eq!(event["seq"], place + 1);
+        }
+        assert_eq!(events.last().expect("events")["event"], "deploy.finished");
+    }
+    let mut client = project.client();
+    assert_eq!(
+        client.number("count(*) FROM pgdeploy.journal WHERE event = 'backfill.completed'"),
+        1,
+        "the journal has them too"
+    );
+    assert!(client.try_run("DELETE FROM pgdeploy.journal").is_err(), "and does not forget");
+}
+
+#[test]
+fn plan_deploy_and_status_speak_json_with_the_same_facts() {
+    let project = release();
+    let plan = project.pgdeploy(&["plan", "--format", "json"]).exits(0).json();
+    assert_eq!(plan["schema"]["pending"], serde_json::json!(["0001_a"]));
+    assert_eq!(plan["changes"], true);
+    project.pgdeploy(&["plan", "--detailed-exitcode"]).exits(3);
+    let deploy = project.pgdeploy(&["deploy", "--format", "json"]).exits(0).json();
+    assert_eq!(deploy["migrations"][0]["migration"], "0001_a");
+    assert_eq!(deploy["indexes"][0]["outcome"], "built");
+    assert_eq!(deploy["backfills"][0]["outcome"], "complete");
+    let status = project.pgdeploy(&["status", "--format", "json"]).exits(0).json();
+    assert_eq!(status["up_to_date"], true);
+    assert_eq!(status["last"]["status"], "succeeded");
+    assert_eq!(status["schema"]["current"], "0001_a");
+}
+
+#[test]
+fn refusals_are_json_too() {
+    let project = release().file("backfills/0001_b.sql", "UPDATE a SET b = 1;");
+    let refused = project.pgdeploy(&["deploy", "--format", "json"]).exits(2).json();
+    let problem = &refused["failure"]["problems"][0];
+    assert_eq!(problem["path"], "backfills/0001_b.sql");
+    assert_eq!(problem["line"], 1);
+}
+
+#[test]
+fn the_documented_exit_codes_are_those_of_the_help() {
+    let help = Project::new().pgdeploy(&["--help"]).exits(0).stdout;
+    let page = std::fs::read_to_string(root().join("docs/exit-codes.md")).expect("docs/exit-codes.md");
+    let documented: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("| ")?
+                .split(' ')
+                .next()?
+                .parse::<u8>()
+                .ok()
+                .map(|_| line[2..].split(' ').next().unwrap_or(""))
+        })
+        .collect();
+    assert_eq!(
+        documented,
+        BTreeSet::from(["0", "1", "2", "3", "4", "5", "7", "69", "75", "77", "130", "143"])
+    );
+    for code in documented {
+        assert!(help.contains(&format!("{code} ")) || help.contains(&format!("{code},")), "{code} in {help}");
+    }
+}
+
+#[test]
+fn no_secret_appears_in_any_output_or_record() {
+    let project = release();
+    let url = format!("{}&password=canary_secret", project.url);
+    let project = project.variable("TEST_URL", &url);
+    for arguments in
+        [&["plan"][..], &["deploy", "-vv"], &["status", "--format", "json"], &["deploy", "--format", "jsonl"]]
+    {
+        let outcome = project.pgdeploy(arguments).exits(0);
+        assert!(!outcome.stdout.contains("canary") && !outcome.stderr.contains("canary"), "{outcome:?}");
+    }
+    let mut client = project.client();
+    for table in ["deployments", "journal", "migrations", "index_builds", "backfills"] {
+        assert!(
+            !client.is(&format!("EXISTS (SELECT FROM pgdeploy.{table} t WHERE t::text LIKE '%canary%')")),
+            "{table}"
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! An application's or an operator's own session with the database.
+
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
+use tokio::runtime::Runtime;
+
+/// A session that tests talk to without being async themselves.
+pub(crate) struct Client {
+    runtime: Runtime,
+    connection: PgConnection,
+}
+
+impl Client {
+    pub(crate) fn connect(url: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let options: sqlx::postgres::PgConnectOptions = url.parse().expect("a URL");
+        let options = options.disable_statement_logging();
+        let connection = runtime.block_on(options.connect()).expect("a session");
+        Self { runtime, connection }
+    }
+
+    /// Runs statements.
+    #[track_caller]
+    pub(crate) fn run(&mut self, text: &str) {
+        self.try_run(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+
+    pub(crate) fn try_run(&mut self, text: &str) -> Result<(), sqlx::Error> {
+        self.runtime
+            .block_on(self.connection.execute(sqlx::raw_sql(AssertSqlSafe(text.to_owned()))))
+            .map(drop)
+    }
+
+    #[track_caller]
+    fn row(&mut self, text: &str) -> PgRow {
+        let query = sqlx::query(AssertSqlSafe(text.to_owned())).persistent(false);
+        self.runtime
+            .block_on(query.fetch_one(&mut self.connection))
+            .unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    /// One number: cast it to int8.
+    #[track_caller]
+    pub(crate) fn number(&mut self, text: &str) -> i64 {
+        self.row(&format!("SELECT ({text})::int8")).get(0)
+    }
+
+    /// One text; `NULL` as such.
+    #[track_caller]
+    pub(crate) fn text(&mut self, text: &str) -> String {
+        self.row(&format!("SELECT coalesce(({text})::text, 'NULL')")).get(0)
+    }
+
+    /// Whether something is so.
+    #[track_caller]
+    pub(crate) fn is(&mut self, text: &str) -> bool {
+        self.row(&format!("SELECT ({text})::bool")).get(0)
+    }
+
+    /// The backend of this session.
+    pub(crate) fn pid(&mut self) -> i64 {
+        self.number("pg_backend_pid()")
+    }
+
+    pub(crate) fn close(self) {
+        let _ = self.runtime.block_on(self.connection.close());
+    }
+}
