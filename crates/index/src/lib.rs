@@ -10,6 +10,7 @@
 //! already. By type it cannot fail a deploy: what falls short is in the [`Outcome`], with what to do next.
 #![forbid(unsafe_code)]
 
+mod attempt;
 mod build;
 mod clean;
 mod compare;
@@ -18,6 +19,7 @@ mod ending;
 mod event;
 mod head;
 mod ledger;
+mod leftover;
 mod load;
 mod locks;
 mod outcome;
