@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use postgres::{Error, Row, Session, query};
 
-use crate::record::Claim;
+use crate::claim::Claim;
 use crate::settings::Settings;
 use crate::texts::Texts;
 

@@ -56,7 +56,7 @@ impl Ended {
     /// The warning to show, for everything short of complete.
     pub(crate) fn warning(&self, id: &str, rows: u64, estimated_rows: u64) -> Option<Warning> {
         let reason = self.reason()?;
-        let percent = if estimated_rows > 0 { (rows.min(estimated_rows) * 100) / estimated_rows } else { 0 };
+        let percent = (rows.min(estimated_rows) * 100).checked_div(estimated_rows).unwrap_or(0);
         let of = format!("{} of {} rows ({percent} %)", grouped(rows), grouped(estimated_rows.max(rows)));
         let resumes = "it resumes at the next deploy: pgdeploy deploy --env {env}";
         let (code, message, next) = match self {

@@ -3,25 +3,31 @@
 //!
 //! # Flow
 //!
-//! [`load`] reads `backfills/*.sql`: each holds one plain statement, which [`statement`] takes apart with the server's
-//! own grammar into a target, a predicate and what to do with a row. [`plan`] looks at the catalog ([`relation`]: the
-//! table, its key) and at the ledger ([`record`]) and says what is left to do. [`run`] takes one definition after the
-//! other to a [`worker`]: a rolled-back sample ([`verify`]), then a walk along the key in short transactions
-//! ([`batch`], [`size`]), then the rows that were locked ([`sweep`]), then the proof that nothing matches any more.
-//! The texts it sends are composed by [`texts`] from the user's statement by editing its tree.
+//! [`load`] reads `backfills/*.sql`: each holds one plain statement, which `statement` takes apart with the server's
+//! own grammar into a target, a predicate and what to do with a row. [`plan`] looks at the catalog (`relation`: the
+//! table, its key) and at the ledger (`record`) and says what is left to do. [`run`] gives one definition after the
+//! other to a `worker`, which takes the lease on a range of the table (`claim`) and goes over it in a `pass`: a sample
+//! that is rolled back and then a `walk` along the key, a `batch` at a time, as large as fits the target (`size`); the
+//! `sweep` of the rows that were locked; the proof that nothing matches any more (`verify`). What follows an error is
+//! `recovery`'s. The texts that are sent come from `texts`, which has the user's statement from `edit`.
 //!
 //! All progress lives in one row of the ledger that each batch locks first and updates last: rows and cursor share one
 //! transaction, so whatever dies, they agree.
 #![forbid(unsafe_code)]
 
 mod batch;
+mod claim;
 mod definition;
+mod edit;
 mod event;
 mod failure;
+mod names;
 mod outcome;
+mod pass;
 mod plan;
 mod progress;
 mod record;
+mod recovery;
 mod refusal;
 mod relation;
 mod run;
@@ -29,15 +35,17 @@ mod settings;
 mod size;
 mod statement;
 mod sweep;
+mod tables;
 mod texts;
 mod verify;
+mod walk;
 mod worker;
 
 pub use definition::{Definition, Definitions, Priority, load};
 pub use event::Event;
 pub use outcome::{ItemOutcome, Outcome, Verdict};
 pub use plan::{Item, Plan, State, plan};
-pub use record::LEDGER;
 pub use run::run;
 pub use settings::Settings;
 pub use statement::Kind;
+pub use tables::LEDGER;

@@ -127,7 +127,7 @@ async fn item(
                 item.refused = record.and_then(|record| conflict(definition, record, Some(&relation.name)));
                 match texts::compose(definition, &relation, ledger) {
                     Some(texts) => {
-                        item.estimated_rows = Some(verify::estimate(session, &relation, &texts).await?.rows)
+                        item.estimated_rows = Some(verify::estimate(session, &relation, &texts).await?)
                     }
                     None => item.refused = Some(not_composed(definition)),
                 }

@@ -14,6 +14,8 @@ pub(crate) struct Relation {
     pub(crate) keys: Vec<Key>,
     /// Its size in pages.
     pub(crate) pages: i64,
+    /// Its rows, by the density that ANALYZE or VACUUM saw; `None` where neither has been.
+    pub(crate) rows: Option<f64>,
     /// Distinct values of the tenant column, as ANALYZE saw them.
     pub(crate) tenants: Option<i64>,
 }
@@ -50,7 +52,8 @@ pub(crate) async fn look_up(session: &mut Session, definition: &Definition) -> R
     let found = query(
         "SELECT c.oid::int8, c.relkind::text, n.nspname::text, c.relname::text, \
                 CASE WHEN c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid) / current_setting('block_size')::int8 ELSE 0 END, \
-                EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid) \
+                EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid), \
+                CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples::float8 / c.relpages END \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.oid = pg_catalog.to_regclass($1)",
     )
@@ -102,7 +105,9 @@ pub(crate) async fn look_up(session: &mut Session, definition: &Definition) -> R
         None => None,
     };
     let name = sql::qualified(&schema, &table);
-    Ok(Lookup::Ready(Relation { name, keys, pages: row.try_get(4)?, tenants }))
+    let (pages, density): (i64, Option<f64>) = (row.try_get(4)?, row.try_get(6)?);
+    let rows = density.map(|density| density * pages as f64);
+    Ok(Lookup::Ready(Relation { name, keys, pages, rows, tenants }))
 }
 
 fn unfit_kind(definition: &Definition, kind: &str, parent: bool) -> Option<Problem> {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::Serialize;
 use sql::{Node, NodeEnum, Problem, Source, Statement, ast};
 
-use crate::refusal::{Refusal, at_word, of_insert, of_other};
+use crate::refusal::{Refusal, check, of_insert, of_other};
 
 /// What is done with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -102,51 +102,6 @@ pub(crate) fn parsed(source: &Source, statements: Vec<Statement>) -> Result<(Par
         other => return Err(refuse(of_other(&other))),
     };
     Ok((parsed, span))
-}
-
-type Parts<'a> = (
-    &'a Option<ast::RangeVar>,
-    &'a Option<ast::WithClause>,
-    &'a Option<Box<Node>>,
-    &'a Option<ast::ReturningClause>,
-);
-
-fn check(source: &Source, span: &Range<usize>, verb: &str, parts: Parts<'_>) -> Result<(), Refusal> {
-    let (relation, with, condition, returning) = parts;
-    if let Some(with) = with {
-        return Err(Refusal::with(source, with));
-    }
-    if let Some(relation) = relation.as_ref().filter(|relation| !relation.inh) {
-        let table = usize::try_from(relation.location).unwrap_or(span.start);
-        return Err(Refusal {
-            at: at_word(source, &(span.start..table), "only"),
-            ..Refusal::new(
-                "E247",
-                "ONLY leaves out rows of child tables",
-                "name the table itself, without ONLY",
-            )
-        });
-    }
-    let help = match verb {
-        "UPDATE" => {
-            "say which rows are still to do, so that a row that is done no longer matches: WHERE new_column IS NULL"
-        }
-        _ => "say which rows are to go: WHERE ..; to empty a table, use TRUNCATE in a migration",
-    };
-    match condition.as_ref().and_then(|condition| condition.node.as_ref()) {
-        None => return Err(Refusal::new("E246", format!("{verb} without WHERE"), help)),
-        Some(NodeEnum::CurrentOfExpr(_)) => {
-            return Err(Refusal {
-                at: at_word(source, span, "current"),
-                ..Refusal::new("E247", "WHERE CURRENT OF needs an open cursor", help)
-            });
-        }
-        Some(_) => {}
-    }
-    if returning.is_some() {
-        return Err(Refusal::returning(source, span));
-    }
-    Ok(())
 }
 
 /// The end of the first word.

@@ -7,8 +7,8 @@ use postgres::{Error, Row, Session, query};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch;
+use crate::claim::Claim;
 use crate::outcome::grouped;
-use crate::record::Claim;
 use crate::settings::Settings;
 use crate::texts::Texts;
 

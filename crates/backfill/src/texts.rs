@@ -4,11 +4,11 @@
 //! outer row and changes more than n rows. The key range is repeated on the statement's own target, so that no plan can
 //! read more of the table than the batch spans.
 
-use sql::{Node, NodeEnum, Source, ast};
-
 use crate::definition::Definition;
-use crate::relation::{Key, Relation};
-use crate::statement::{Kind, Parsed, parsed};
+use crate::edit::edited;
+use crate::names::{Names, Span, row_comparison};
+use crate::relation::Relation;
+use crate::statement::Kind;
 
 /// The statements of one backfill. Parameters are in the order that `batch.rs` and `sweep.rs` bind them.
 #[derive(Debug, Clone)]
@@ -39,14 +39,6 @@ pub(crate) struct Texts {
     pub(crate) descending: String,
 }
 
-/// How the rows of a batch are found.
-#[derive(Clone, Copy, PartialEq)]
-enum Span {
-    First,
-    Next,
-    Noted,
-}
-
 /// Composes the texts; `None` where the grammar's own text of the statement cannot be had.
 pub(crate) fn compose(definition: &Definition, relation: &Relation, ledger: &str) -> Option<Texts> {
     let names = Names::of(definition, relation, ledger)?;
@@ -75,110 +67,7 @@ pub(crate) fn compose(definition: &Definition, relation: &Relation, ledger: &str
     })
 }
 
-/// The names that the texts are made of.
-struct Names {
-    table: String,
-    ledger: String,
-    keys: Vec<Key>,
-    /// What our own scans call the table; quoted.
-    alias: String,
-    /// What the user's statement calls it; quoted.
-    inner: String,
-    hit: String,
-}
-
 impl Names {
-    fn of(definition: &Definition, relation: &Relation, ledger: &str) -> Option<Self> {
-        let inner = sql::identifier(&definition.alias);
-        let mut names = Self {
-            table: relation.name.clone(),
-            ledger: sql::identifier(ledger),
-            keys: relation.keys.clone(),
-            alias: inner.clone(),
-            inner,
-            hit: String::new(),
-        };
-        let source = &definition.source;
-        sql::parse(source, |statements| {
-            let (parsed, _) = parsed(source, statements).ok()?;
-            let condition = sql::expression(parsed.condition()?)?;
-            names.hit = if parsed.is_plain() {
-                condition
-            } else {
-                let others = sql::from_items(parsed.others())?;
-                let same = match parsed {
-                    Parsed::Insert(..) => {
-                        names.alias = "pgdeploy_row".to_owned();
-                        let pairs = names.columns(&names.inner).into_iter().zip(names.columns(&names.alias));
-                        pairs.map(|(one, other)| format!(" AND {one} = {other}")).collect()
-                    }
-                    _ => String::new(),
-                };
-                format!("EXISTS (SELECT 1 FROM {others} WHERE ({condition}){same})")
-            };
-            Some(names)
-        })
-        .ok()
-        .flatten()
-    }
-
-    fn columns(&self, of: &str) -> Vec<String> {
-        self.keys.iter().map(|key| format!("{of}.{}", sql::identifier(&key.column))).collect()
-    }
-
-    /// The key's columns as our common table expressions call them, which no column of the user's can be mistaken for.
-    fn own(&self, of: &str) -> Vec<String> {
-        (1..=self.keys.len()).map(|n| format!("{of}pgdeploy_k{n}")).collect()
-    }
-
-    fn named_columns(&self) -> String {
-        let pairs = self.columns(&self.alias).into_iter().zip(self.own(""));
-        pairs.map(|(column, own)| format!("{column} AS {own}")).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The key in a parameter of type `text[]`, cast to the columns' types.
-    fn parameter(&self, n: usize) -> Vec<String> {
-        (1..).zip(&self.keys).map(|(at, key)| format!("(${n}::text[])[{at}]::{}", key.type_name)).collect()
-    }
-
-    /// A row comparison, which a btree index answers (section 9.25.5).
-    fn compare(&self, of: &str, operator: &str, with: &[String]) -> String {
-        row_comparison(&self.columns(of), operator, with)
-    }
-
-    fn text_array(&self, of: &str) -> String {
-        let texts: Vec<_> = self.columns(of).into_iter().map(|column| format!("{column}::text")).collect();
-        format!("ARRAY[{}]", texts.join(", "))
-    }
-
-    fn own_text_array(&self, of: &str) -> String {
-        let texts: Vec<_> = self.own(of).into_iter().map(|column| format!("{column}::text")).collect();
-        format!("ARRAY[{}]", texts.join(", "))
-    }
-
-    /// The key at which the batch ends, as scalar subqueries: an index takes them as parameters.
-    fn cut(&self) -> Vec<String> {
-        self.own("").into_iter().map(|own| format!("(SELECT {own} FROM pgdeploy_cut)")).collect()
-    }
-
-    fn same(&self, one: &str, other: &str) -> String {
-        let pairs = self.own(one).into_iter().zip(self.own(other));
-        pairs.map(|(one, other)| format!("{one} = {other}")).collect::<Vec<_>>().join(" AND ")
-    }
-
-    /// What the user's statement gets for a WHERE beside its own.
-    fn conjuncts(&self, span: Span) -> String {
-        let pairs = self.columns(&self.inner).into_iter().zip(self.own("pgdeploy_todo."));
-        let mut all: Vec<_> = pairs.map(|(column, own)| format!("{column} = {own}")).collect();
-        if span == Span::Next {
-            all.push(self.compare(&self.inner, ">", &self.parameter(1)));
-        }
-        if span != Span::Noted {
-            all.push(self.compare(&self.inner, "<=", &self.cut()));
-        }
-        all.join(" AND ")
-    }
-
     /// $1 cursor, $2 upper bound, $3 rows to scan, $4 matches to take less one, $5 unit, $6 range, $7 lease token.
     fn batch(&self, lock: &str, edited: &str, span: Span) -> String {
         let Self { table, ledger, alias, hit, .. } = self;
@@ -260,74 +149,4 @@ FROM pgdeploy_batch b WHERE r.id = $2::int8 AND r.lease_token = $3::int8
 RETURNING b.settled, b.done"
         )
     }
-}
-
-/// `(a, b) > (x, y)`, or without the parentheses for one column.
-fn row_comparison(columns: &[String], operator: &str, with: &[String]) -> String {
-    match (columns, with) {
-        ([column], [value]) => format!("{column} {operator} {value}"),
-        _ => format!("({}) {operator} ({})", columns.join(", "), with.join(", ")),
-    }
-}
-
-/// The user's statement with `pgdeploy_todo` among its tables, the batch's rows as further conditions, and a RETURNING
-/// that tells which rows still match with their new values.
-fn edited(source: &Source, names: &Names, span: Span) -> Option<String> {
-    sql::parse(source, |statements| {
-        let (parsed, _) = parsed(source, statements).ok()?;
-        let conjuncts = sql::parse_expression(&names.conjuncts(span))?;
-        let todo = relation("pgdeploy_todo");
-        let still = parsed.condition()?.clone();
-        let node = match parsed {
-            Parsed::Update(mut update) => {
-                update.from_clause.push(todo);
-                update.where_clause = and(update.where_clause, conjuncts);
-                // The new row is what RETURNING sees: an update that leaves its own condition true is found at once.
-                update.returning_clause = Some(returning(still));
-                NodeEnum::UpdateStmt(update)
-            }
-            Parsed::Delete(mut delete) => {
-                delete.using_clause.push(todo);
-                delete.where_clause = and(delete.where_clause, conjuncts);
-                delete.returning_clause = Some(returning(sql::parse_expression("false")?));
-                NodeEnum::DeleteStmt(delete)
-            }
-            Parsed::Insert(mut insert, mut select) => {
-                select.from_clause.push(todo);
-                select.where_clause = and(select.where_clause, conjuncts);
-                insert.select_stmt = Some(Box::new(Node { node: Some(NodeEnum::SelectStmt(select)) }));
-                insert.returning_clause = Some(returning(sql::parse_expression("false")?));
-                NodeEnum::InsertStmt(insert)
-            }
-        };
-        sql::statement_text(node)
-    })
-    .ok()
-    .flatten()
-}
-
-fn relation(name: &str) -> Node {
-    let relation = ast::RangeVar {
-        relname: name.to_owned(),
-        inh: true,
-        relpersistence: "p".to_owned(),
-        ..Default::default()
-    };
-    Node { node: Some(NodeEnum::RangeVar(relation)) }
-}
-
-fn and(one: Option<Box<Node>>, other: Node) -> Option<Box<Node>> {
-    let args = one.map(|node| *node).into_iter().chain([other]).collect();
-    let and = ast::BoolExpr { boolop: ast::BoolExprType::AndExpr as i32, args, ..Default::default() };
-    Some(Box::new(Node { node: Some(NodeEnum::BoolExpr(Box::new(and))) }))
-}
-
-fn returning(still: Node) -> ast::ReturningClause {
-    let target = ast::ResTarget {
-        name: "pgdeploy_still".to_owned(),
-        val: Some(Box::new(still)),
-        ..Default::default()
-    };
-    let exprs = vec![Node { node: Some(NodeEnum::ResTarget(Box::new(target))) }];
-    ast::ReturningClause { options: Vec::new(), exprs }
 }

@@ -4,53 +4,49 @@
 use postgres::{Error, Row, Session, query};
 
 use crate::batch::{self, Batch};
-use crate::record::Claim;
+use crate::claim::Claim;
 use crate::relation::Relation;
 use crate::settings::Settings;
 use crate::texts::Texts;
 
-/// Pages that an estimate reads.
+/// Pages that an estimate reads, about.
 const SAMPLE_PAGES: f64 = 100.0;
+/// Tables up to this many pages are read whole.
+const SMALL: i64 = 400;
 /// Rows that the sample before the first batch changes and rolls back.
 const SAMPLE_ROWS: i64 = 50;
 
-/// How many rows match.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Estimate {
-    pub(crate) rows: u64,
-}
-
-/// Counts matches in a sample of the table's pages, the same ones each time. Where that takes more than a second, the
-/// number of the table's rows has to do.
+/// How many rows match, by a sample of the table's pages, the same ones each time; exact for small tables. Where that
+/// takes more than a second, the number of the table's rows has to do.
 pub(crate) async fn estimate(
     session: &mut Session,
     relation: &Relation,
     texts: &Texts,
-) -> Result<Estimate, Error> {
-    let percent = (SAMPLE_PAGES / (relation.pages.max(1) as f64) * 100.0).min(100.0);
+) -> Result<u64, Error> {
+    let small = relation.pages <= SMALL;
+    let percent = if small { 100.0 } else { SAMPLE_PAGES / relation.pages as f64 * 100.0 };
+    let rows = relation.rows.unwrap_or(0.0);
     session.run("BEGIN READ ONLY; SET LOCAL statement_timeout = '1s'; SET LOCAL jit = off").await?;
     let sampled = session
         .one(&format!(
-            "SELECT count(*) FROM {} TABLESAMPLE SYSTEM ({percent:.4}) REPEATABLE (1) WHERE ({})",
-            texts.table, texts.hit
+            "SELECT count(*), count(*) FILTER (WHERE {}) FROM {} TABLESAMPLE SYSTEM ({percent:.4}) REPEATABLE (1)",
+            texts.hit, texts.table
         ))
         .await;
-    let result = match sampled {
-        Ok(row) => Ok((row.try_get::<i64, _>(0)? as f64 * 100.0 / percent).round() as u64),
-        Err(error) if error.is_lost_connection() => return Err(error),
-        Err(_) => {
-            session.run("ROLLBACK; BEGIN READ ONLY").await?;
-            let row = query(
-                "SELECT greatest(reltuples, 0)::int8 FROM pg_catalog.pg_class WHERE oid = $1::regclass",
-            )
-            .bind(&relation.name)
-            .fetch_one(session.connection())
-            .await?;
-            Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+    let matching = match sampled {
+        Ok(row) => {
+            let (seen, matching) = (row.try_get::<i64, _>(0)? as f64, row.try_get::<i64, _>(1)? as f64);
+            match relation.rows {
+                // ANALYZE knows the number of rows better than the number of pages that the sample happened to hit.
+                Some(rows) if !small && seen > 0.0 => rows * matching / seen,
+                _ => matching * 100.0 / percent,
+            }
         }
+        Err(error) if error.is_lost_connection() => return Err(error),
+        Err(_) => rows,
     };
-    session.run("COMMIT").await?;
-    result.map(|rows| Estimate { rows })
+    session.run("ROLLBACK").await?;
+    Ok(matching.round() as u64)
 }
 
 /// The greatest key; `None` for an empty table.
@@ -156,13 +152,16 @@ pub(crate) async fn next_match(
         .await?;
     let cursor: Option<Vec<String>> = row.try_get(0)?;
     let Texts { key_text, key_list, matching, behind, .. } = texts;
-    let behind = if cursor.is_some() { behind.as_str() } else { "$1::text[] IS NULL" };
-    let text = format!(
-        "SELECT array_to_string({key_text}, ', ') FROM {matching} AND {behind} ORDER BY {key_list} LIMIT 1"
-    );
-    let row = query(&text).bind(cursor).fetch_optional(session.connection()).await?;
-    Ok(match row {
-        Some(row) => Some(row.try_get(0)?),
-        None => None,
-    })
+    // Where nothing behind the cursor matches, the sweep met it: the first of all.
+    for behind in
+        [behind.as_str(), "($1::text[] IS NULL OR true)"].into_iter().skip(usize::from(cursor.is_none()))
+    {
+        let text = format!(
+            "SELECT array_to_string({key_text}, ', ') FROM {matching} AND {behind} ORDER BY {key_list} LIMIT 1"
+        );
+        if let Some(row) = query(&text).bind(cursor.clone()).fetch_optional(session.connection()).await? {
+            return Ok(Some(row.try_get(0)?));
+        }
+    }
+    Ok(None)
 }

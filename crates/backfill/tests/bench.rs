@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 /// The update that shows a row done twice.
-pub const COUNTING: &str = "UPDATE t SET touched = touched + 1, done = true WHERE NOT done";
+pub(crate) const COUNTING: &str = "UPDATE t SET touched = touched + 1, done = true WHERE NOT done";
 
 /// Ends with this process, however that ends.
 fn server() -> &'static Server {
@@ -20,19 +20,19 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::builder().setting("fsync", "off").start().expect("a throwaway server"))
 }
 
-pub struct Bench {
-    pub target: Target,
-    pub admin: Session,
-    pub settings: Settings,
-    pub stop: CancellationToken,
-    pub events: Arc<Mutex<Vec<Event>>>,
+pub(crate) struct Bench {
+    pub(crate) target: Target,
+    pub(crate) admin: Session,
+    pub(crate) settings: Settings,
+    pub(crate) stop: CancellationToken,
+    pub(crate) events: Arc<Mutex<Vec<Event>>>,
     url: String,
     deployment: i64,
 }
 
 impl Bench {
     /// An empty database named after the test.
-    pub async fn new(name: &str) -> Result<Self> {
+    pub(crate) async fn new(name: &str) -> Result<Self> {
         let url = server().url(name);
         let owned = name.to_owned();
         tokio::task::spawn_blocking(move || server().create_database(&owned)).await??;
@@ -44,7 +44,7 @@ impl Bench {
     }
 
     /// With `rows` rows to count on.
-    pub async fn counting(name: &str, rows: u32) -> Result<Self> {
+    pub(crate) async fn counting(name: &str, rows: u32) -> Result<Self> {
         let mut bench = Self::new(name).await?;
         bench
             .sql(&format!(
@@ -56,18 +56,18 @@ impl Bench {
     }
 
     /// Small batches with pauses, so that a test has time to interfere.
-    pub fn slow(&mut self) {
+    pub(crate) fn slow(&mut self) {
         self.settings.batch_size = 100;
         self.settings.min_batch = 100;
         self.settings.max_batch = 200;
         self.settings.pause = Duration::from_millis(10);
     }
 
-    pub async fn sql(&mut self, text: &str) -> Result<u64> {
+    pub(crate) async fn sql(&mut self, text: &str) -> Result<u64> {
         self.admin.run(text).await.with_context(|| text.to_owned())
     }
 
-    pub async fn number(&mut self, text: &str) -> Result<i64> {
+    pub(crate) async fn number(&mut self, text: &str) -> Result<i64> {
         Ok(self
             .admin
             .one(&format!("SELECT ({text})::int8"))
@@ -76,7 +76,7 @@ impl Bench {
             .try_get(0)?)
     }
 
-    pub async fn text(&mut self, text: &str) -> Result<String> {
+    pub(crate) async fn text(&mut self, text: &str) -> Result<String> {
         Ok(self
             .admin
             .one(&format!("SELECT ({text})::text"))
@@ -85,14 +85,14 @@ impl Bench {
             .try_get(0)?)
     }
 
-    pub fn connects_as(&mut self, role: &str) -> Result<()> {
+    pub(crate) fn connects_as(&mut self, role: &str) -> Result<()> {
         self.target = Target::parse(&SecretString::from(
             self.url.replace("postgres", role).replacen(role, "postgres", 1),
         ))?;
         Ok(())
     }
 
-    pub async fn plan(&mut self, files: &[(&str, &str)]) -> Result<Plan> {
+    pub(crate) async fn plan(&mut self, files: &[(&str, &str)]) -> Result<Plan> {
         let definitions =
             backfill::load(&sources(files)?).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
         let mut session = self.target.connect_read_only("plan").await?;
@@ -102,11 +102,11 @@ impl Bench {
     }
 
     /// A deploy's third stage, as the orchestrator runs it.
-    pub async fn run(&mut self, statement: &str) -> Result<Outcome> {
+    pub(crate) async fn run(&mut self, statement: &str) -> Result<Outcome> {
         self.run_files(&[("0001_a.sql", statement)]).await
     }
 
-    pub async fn run_files(&mut self, files: &[(&str, &str)]) -> Result<Outcome> {
+    pub(crate) async fn run_files(&mut self, files: &[(&str, &str)]) -> Result<Outcome> {
         self.deployment += 1;
         let key = LockKey::of("pgdeploy", "test");
         let lock = RunLock::acquire(&self.target, key, Duration::from_secs(10), |_| {}).await?;
@@ -129,17 +129,17 @@ impl Bench {
     }
 
     /// Rows by how often they were touched.
-    pub async fn touched(&mut self, times: i32) -> Result<i64> {
+    pub(crate) async fn touched(&mut self, times: i32) -> Result<i64> {
         self.number(&format!("SELECT count(*) FROM t WHERE touched = {times}")).await
     }
 
     /// A second session for the test itself.
-    pub async fn other(&self) -> Result<Session> {
+    pub(crate) async fn other(&self) -> Result<Session> {
         Ok(self.target.connect("application").await?)
     }
 }
 
-pub fn sources(files: &[(&str, &str)]) -> Result<Vec<sql::Source>> {
+pub(crate) fn sources(files: &[(&str, &str)]) -> Result<Vec<sql::Source>> {
     files
         .iter()
         .map(|(name, text)| {
@@ -150,14 +150,14 @@ pub fn sources(files: &[(&str, &str)]) -> Result<Vec<sql::Source>> {
 }
 
 /// Polls until a query of one boolean says yes.
-pub async fn until(session: &mut Session, condition: &str) -> Result<()> {
+pub(crate) async fn until(session: &mut Session, condition: &str) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         // A table that is not there yet is a no.
-        if let Ok(row) = session.one(&format!("SELECT coalesce(({condition}), false)")).await {
-            if row.try_get(0)? {
-                return Ok(());
-            }
+        if let Ok(row) = session.one(&format!("SELECT coalesce(({condition}), false)")).await
+            && row.try_get(0)?
+        {
+            return Ok(());
         }
         anyhow::ensure!(Instant::now() < deadline, "never: {condition}");
         tokio::task::yield_now().await;
@@ -165,7 +165,7 @@ pub async fn until(session: &mut Session, condition: &str) -> Result<()> {
 }
 
 /// The one item's outcome.
-pub fn only(outcome: &Outcome) -> &backfill::ItemOutcome {
+pub(crate) fn only(outcome: &Outcome) -> &backfill::ItemOutcome {
     assert_eq!(outcome.items.len(), 1, "{outcome:?}");
     &outcome.items[0]
 }

@@ -1,5 +1,7 @@
 //! The stage on a real server: one server for all, a database for each test.
 
+#![allow(clippy::expect_used)]
+
 extern crate pgdeploy_backfill as backfill;
 
 mod bad_input;

@@ -1,0 +1,126 @@
+//! One pass over the table: the walk, the sweep of the rows that were locked, the proof that nothing matches.
+
+use std::time::Duration;
+
+use postgres::{Error, Session};
+
+use crate::claim::{self, Claim};
+use crate::event::Event;
+use crate::failure::Ended;
+use crate::outcome::grouped;
+use crate::record;
+use crate::sweep::{Sweep, Swept};
+use crate::texts::Texts;
+use crate::verify;
+use crate::walk::stoppable;
+use crate::worker::{Worker, taken_over};
+
+/// Passes in one run.
+const PASSES: i32 = 20;
+
+impl Worker<'_> {
+    /// One pass: the walk, the sweep, the proof. `None`: another pass is needed.
+    pub(crate) async fn pass(
+        &mut self,
+        session: &mut Session,
+        texts: &Texts,
+        claim: &Claim,
+    ) -> Result<Option<Ended>, Error> {
+        if !claim.done {
+            if let Some(ended) = self.sample(session, texts, claim).await? {
+                return Ok(Some(ended));
+            }
+            if let Some(ended) = self.walk(session, texts, claim).await? {
+                return Ok(Some(ended));
+            }
+        }
+        if let Some(ended) = self.sweep(session, texts, claim).await? {
+            return Ok(Some(ended));
+        }
+        self.prove(session, texts, claim).await
+    }
+
+    pub(crate) async fn sweep(
+        &mut self,
+        session: &mut Session,
+        texts: &Texts,
+        claim: &Claim,
+    ) -> Result<Option<Ended>, Error> {
+        let ledger = self.stage.ledger;
+        (self.rows, self.skipped) = record::counts(session, ledger, claim.backfill).await?;
+        if self.skipped == 0 {
+            return Ok(None);
+        }
+        (self.stage.events)(Event::Sweeping {
+            id: self.definition.id.clone(),
+            table: self.definition.shown_table(),
+            skipped: self.skipped,
+        });
+        record::set_state(session, ledger, claim.backfill, "sweeping", (None, None)).await?;
+        let mut monitor = self.stage.lock.session("backfill-monitor").await?;
+        let mut sweep = Sweep {
+            texts,
+            claim,
+            settings: self.settings,
+            ledger,
+            rows: self.size.rows(),
+            stop: &self.stage.stop,
+            deadline: self.deadline,
+            holder: None,
+        };
+        let swept = sweep.run(session, &mut monitor).await;
+        monitor.close().await;
+        let swept = swept?;
+        (self.rows, self.skipped) = record::counts(session, ledger, claim.backfill).await?;
+        Ok(match swept {
+            Swept::Clear => None,
+            Swept::Lost => Some(taken_over()),
+            Swept::Locked(what) => Some(Ended::Incomplete(what)),
+            Swept::Stopped(what) => Some(Ended::Incomplete(format!("the budget is over, and {what}"))),
+        })
+    }
+
+    /// "Complete" is only said after this: a live statement, in a snapshot of its own, that finds no row that matches.
+    pub(crate) async fn prove(
+        &mut self,
+        session: &mut Session,
+        texts: &Texts,
+        claim: &Claim,
+    ) -> Result<Option<Ended>, Error> {
+        let ledger = self.stage.ledger;
+        (self.stage.events)(Event::Verifying {
+            id: self.definition.id.clone(),
+            table: self.definition.shown_table(),
+        });
+        record::set_state(session, ledger, claim.backfill, "verifying", (None, None)).await?;
+        let canceller = session.canceller();
+        let matches =
+            stoppable(&self.stage.stop, &canceller, Duration::ZERO, verify::any_matches(session, texts))
+                .await?;
+        if !matches {
+            record::set_state(session, ledger, claim.backfill, "done", (None, None)).await?;
+            return Ok(Some(Ended::Complete));
+        }
+        let Some((unchanged, before)) = claim::kept(session, ledger, claim).await? else {
+            return Ok(Some(taken_over()));
+        };
+        let left = verify::left(session, texts, claim.hi.as_deref()).await?;
+        let again: Vec<_> = left.examples.iter().filter(|key| before.contains(key)).cloned().collect();
+        if left.within > 0 && (unchanged >= left.within || !again.is_empty()) {
+            let examples = if again.is_empty() { left.examples } else { again };
+            return Ok(Some(Ended::KeepMatching { rows: left.within, examples, sampled: false }));
+        }
+        self.passes += 1;
+        if self.passes >= PASSES {
+            let rows = grouped(left.within + left.beyond);
+            return Ok(Some(Ended::Incomplete(format!(
+                "new rows that match keep coming: {rows} at the last look"
+            ))));
+        }
+        let hi = verify::greatest_key(session, texts).await?;
+        // Where all that is left is behind the bound, the rest of the table need not be walked again.
+        let lo = if left.within == 0 { claim.hi.as_deref() } else { None };
+        let added = claim::next_pass(session, ledger, claim, (lo, hi.as_deref()), &left.examples).await?;
+        Ok((!added).then(taken_over))
+    }
+}
