@@ -35,7 +35,8 @@ impl Worker<'_> {
             return Ok(Some(Ending::skipped(Reason::Budget)));
         }
         match self.wait_for_table(&declaration.name, table, None).await? {
-            Waited::Free | Waited::Changed => {}
+            Waited::Free => {}
+            Waited::Changed => return Ok(None),
             Waited::Held(holders) => return Ok(Some(Ending::busy(table, &who(&holders)))),
             Waited::Stopped(_) => return Ok(Some(Ending::skipped(Reason::Stopped))),
         }

@@ -60,6 +60,7 @@ pub(crate) async fn attempt(
         () = tokio::time::sleep_until(deadline) => Reason::Budget,
         () = watch.until_stuck(pid) => Reason::Writers,
     };
+    watch.look_again(pid).await;
     if !lock(&seen).nothing_built() {
         return Ended::Detached(reason);
     }
@@ -88,9 +89,10 @@ fn ended(result: Result<u64, Error>) -> Ended {
     }
 }
 
-/// Whether the same build may succeed when it is simply made again: it gave way to others, or its backend was ended.
+/// Whether the same build may succeed when it is simply made again: it gave way to others, its backend was ended, or
+/// somebody else has created the index since it was seen to be missing (42P07).
 pub(crate) fn is_worth_another_try(error: &Error) -> bool {
-    matches!(error.sqlstate(), Some("40P01" | "55P03" | "57P01" | "57P02" | "57P03"))
+    matches!(error.sqlstate(), Some("40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "42P07"))
         || error.is_lost_connection()
         || error.sqlstate().is_some_and(|code| code.starts_with("08"))
 }

@@ -6,7 +6,7 @@ use postgres::Error;
 use tokio::time::Instant;
 
 use crate::build::Reason;
-use crate::clean::{self, Dropped};
+use crate::clean::{self, Condemned, Dropped};
 use crate::declaration::Declaration;
 use crate::ending::Ending;
 use crate::event::Event;
@@ -18,8 +18,8 @@ use crate::state::State;
 use crate::survey::{FoundName, Table};
 use crate::worker::{Waited, Worker, who};
 
-/// How long the removal of a leftover is waited for before the server is left to finish it.
-const CLEANING: Duration = Duration::from_secs(60);
+/// How long the removal of what a build of ours has left is waited for before the server is left to finish it.
+const CLEANING: Duration = Duration::from_secs(20);
 
 impl Worker<'_> {
     /// There and not valid: somebody builds it, or somebody failed to.
@@ -30,8 +30,12 @@ impl Worker<'_> {
         name: &FoundName,
         story: &mut Story,
     ) -> Result<Turn, Error> {
-        if self.is_over() {
-            return Ok(Some(Ending::skipped(Reason::Budget)));
+        if self.is_stopped() || self.is_over() {
+            let ending = Ending::skipped(if self.is_stopped() { Reason::Stopped } else { Reason::Budget });
+            return Ok(Some(match story.attempts {
+                0 => ending,
+                _ => self.without_leftover(declaration, ending).await,
+            }));
         }
         match self.wait_for_table(&declaration.name, table, Some(name.oid)).await? {
             Waited::Changed => {
@@ -55,7 +59,7 @@ impl Worker<'_> {
                 rejects_rows: name.rejects_rows(),
             });
         }
-        match self.clean(declaration, table, &name).await? {
+        match self.clean(declaration, table, &name, self.deadline).await? {
             None => Ok(None),
             Some(left) => Ok(Some(Ending::failed(left).left_behind())),
         }
@@ -67,11 +71,11 @@ impl Worker<'_> {
         declaration: &Declaration,
         table: &Table,
         name: &FoundName,
+        until: Instant,
     ) -> Result<Option<String>, Error> {
         let id = self.begin(act("drop", declaration, table, State::Invalid)).await?;
-        let quoted = sql::qualified(&name.schema, &declaration.name);
-        let until = Instant::now() + CLEANING;
-        let dropped = clean::drop_index(self.stage.lock, &quoted, until, &self.stage.stop).await;
+        let condemned = Condemned { schema: &name.schema, name: &declaration.name, table: &table.name };
+        let dropped = clean::drop_index(self.stage, &condemned, until).await;
         let harm = match name.rejects_rows() {
             true => "it rejects duplicate rows until it is gone",
             false if name.ready => "every write to the table keeps it up although no query can use it",
@@ -122,6 +126,6 @@ impl Worker<'_> {
         if !free {
             return Ok(Some("the invalid index is still there: others hold the table".into()));
         }
-        self.clean(declaration, table, name).await
+        self.clean(declaration, table, name, Instant::now() + CLEANING).await
     }
 }

@@ -4,10 +4,12 @@
 //!
 //! [`load`] turns `indexes/*.sql` into [`Declarations`]: each `CREATE INDEX` says what should be there, each
 //! `DROP INDEX` what should not (`head` takes the statements apart). [`plan()`] reads the catalog (`survey`) and the
-//! ledger, decides the `state` of each and what follows from it. [`run()`] settles them one by one: it waits for the
-//! table without ever queueing (`locks`), builds on a session of its own while another one `watch`es, drops what a
-//! failed build leaves behind (`clean`), reads again what is there, and has the server itself `compare` what was there
-//! already. By type it cannot fail a deploy: what falls short is in the [`Outcome`], with what to do next.
+//! ledger, and decides the `state` of each and what follows from it. [`run()`] has a `worker` `settle` them one by one,
+//! by their state: what is missing is built (`attempt`), on a session of its own (`build`) while another one `watch`es;
+//! what is invalid is adopted from whoever builds it, or dropped (`leftover`, `clean`) and built; what is valid is
+//! `compare`d by the server itself, once for each text. `locks` on a table are probed and never queued for. Each
+//! `tombstone` comes last. By type the stage cannot fail a deploy: what falls short is in the [`Outcome`], with what to
+//! do next.
 #![forbid(unsafe_code)]
 
 mod attempt;

@@ -103,7 +103,7 @@ pub(crate) async fn indexes(session: &mut Session, declared: &[&Declaration]) ->
         "SELECT {NAME}, w.n, b.oid::int8, b.nspname::text, b.relname::text, b.relkind::text, \
                 pg_catalog.pg_get_userbyid(b.relowner)::text, pg_catalog.pg_has_role(b.relowner, 'USAGE'), \
                 CASE WHEN b.relkind IN ('r', 'm') THEN coalesce(pg_catalog.pg_relation_size(b.oid::regclass), 0) ELSE 0 END \
-         FROM pg_catalog.unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w(schema, tab, name, n) \
+         FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w(schema, tab, name, n) \
          LEFT JOIN LATERAL {} b ON true \
          LEFT JOIN pg_catalog.pg_class c ON c.relname = w.name AND c.relnamespace = b.relnamespace {NAME_JOINS} \
          ORDER BY w.n",
@@ -129,7 +129,7 @@ pub(crate) async fn tombstones(
         return Ok(Vec::new());
     }
     let text = format!(
-        "SELECT {NAME} FROM pg_catalog.unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, n) \
+        "SELECT {NAME} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, n) \
          LEFT JOIN LATERAL {} c ON true {NAME_JOINS} ORDER BY w.n",
         resolved("w.schema", "w.name")
     );

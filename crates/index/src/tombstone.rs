@@ -6,7 +6,7 @@ use postgres::Error;
 use tokio::time::Instant;
 
 use crate::build::Reason;
-use crate::clean::{self, Dropped};
+use crate::clean::{self, Condemned, Dropped};
 use crate::declaration::Tombstone;
 use crate::ending::Ending;
 use crate::event::Event;
@@ -88,9 +88,9 @@ impl Worker<'_> {
             pid: None,
         };
         let id = self.begin(act).await?;
-        let quoted = sql::qualified(&name.schema, &tombstone.name);
+        let condemned = Condemned { schema: &name.schema, name: &tombstone.name, table: &table.name };
         let until = self.deadline.min(Instant::now() + PATIENCE);
-        let ending = match clean::drop_index(self.stage.lock, &quoted, until, &self.stage.stop).await {
+        let ending = match clean::drop_index(self.stage, &condemned, until).await {
             Dropped::Gone => Ending::fine(Settled::Dropped),
             Dropped::Unfinished => {
                 let words =

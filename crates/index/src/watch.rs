@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use postgres::{Error, Events, PgRow, Row, Session, Stage, holders, query};
+use postgres::{Error, Events, PgRow, Row, RunLock, Session, Stage, holders, query};
 
 use crate::event::{Event, Unit, WaitsFor};
 
@@ -14,8 +14,12 @@ const EVERY: Duration = Duration::from_millis(250);
 const BLOCKERS_EVERY: Duration = Duration::from_secs(1);
 /// How long a build may wait for writers before anything is built: meanwhile nothing is gained by it.
 const WRITERS: Duration = Duration::from_secs(5 * 60);
-/// The phase before the server has set out.
+/// Before the first look.
+const UNSEEN: &str = "not seen";
+/// No progress yet: the server waits for its lock on the table.
 const STARTING: &str = "starting";
+/// How long the last look may take.
+const LAST_LOOK: Duration = Duration::from_millis(500);
 /// The phases in which nothing has been built that would be lost (section 28.4.4).
 const NOTHING_BUILT: [&str; 3] = [STARTING, "initializing", "waiting for writers before build"];
 
@@ -32,7 +36,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Whether the build would lose nothing if it was begun again.
+    /// Whether the build is known to lose nothing if it was begun again.
     pub(crate) fn nothing_built(&self) -> bool {
         NOTHING_BUILT.contains(&self.phase.as_str())
     }
@@ -62,6 +66,7 @@ impl Seen {
 
 /// Watches one build.
 pub(crate) struct Watch<'a> {
+    lock: &'a RunLock,
     events: Events<'a, Event>,
     session: Option<Session>,
     index: String,
@@ -75,13 +80,14 @@ impl<'a> Watch<'a> {
     pub(crate) async fn open(stage: &Stage<'a, Event>, index: &str, table: &str) -> Self {
         let now = Instant::now();
         let seen = Seen {
-            phase: STARTING.into(),
+            phase: UNSEEN.into(),
             since: now,
             began: now,
             over: HashMap::new(),
             waited_for: HashMap::new(),
         };
         Self {
+            lock: stage.lock,
             events: stage.events,
             session: stage.lock.session("index-monitor").await.ok(),
             index: index.to_owned(),
@@ -109,6 +115,15 @@ impl<'a> Watch<'a> {
                 return;
             }
         }
+    }
+
+    /// Looks once more, from a new session: the old one may be in the middle of an answer that nobody waits for.
+    pub(crate) async fn look_again(&mut self, pid: i32) {
+        let look = async {
+            self.session = self.lock.session("index-monitor").await.ok();
+            let _ = self.look(pid).await;
+        };
+        let _ = tokio::time::timeout(LAST_LOOK, look).await;
     }
 
     /// Looks once and tells what there is to tell.

@@ -26,7 +26,7 @@ pub(crate) struct Worker<'a> {
 pub(crate) enum Waited {
     /// Nobody holds a lock that a build needs.
     Free,
-    /// The index that was being built is not what it was: valid, or gone.
+    /// The index may no longer be what it was: its state is to be read again.
     Changed,
     /// Others hold on.
     Held(Vec<Holder>),
@@ -89,7 +89,12 @@ impl<'a> Worker<'a> {
                 return Ok(Waited::Changed);
             }
             if locks::free(&mut self.session, table).await? {
-                return Ok(Waited::Free);
+                // Whoever held it may have built what was missing.
+                return Ok(if told.is_some() && unfinished.is_none() {
+                    Waited::Changed
+                } else {
+                    Waited::Free
+                });
             }
             let holders = locks::on(&mut self.session, &[table.oid]).await?;
             // It steps back as soon as the build asks for the lock.

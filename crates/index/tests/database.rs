@@ -1,0 +1,155 @@
+//! A database of a test's own, and the stage run on it.
+
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use index::{Declarations, Event, ItemOutcome, Outcome, Plan, Settings};
+use postgres::ledger::bootstrap;
+use postgres::{LockKey, Row, RunLock, Session, Stage, Target};
+use scratch::Server;
+use secrecy::SecretString;
+use sql::Source;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long a condition is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// 400 rows, and a function that makes each of them take ten milliseconds of a build.
+pub(crate) const SLOW: &str = "CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS \
+     'BEGIN PERFORM pg_catalog.pg_sleep(0.01); RETURN i; END'; \
+     CREATE TABLE t AS SELECT g AS a, g % 10 AS b FROM generate_series(1, 400) g; CREATE TABLE other (a int)";
+
+/// The server of this test run; it ends with it.
+fn server() -> Result<&'static Server> {
+    static SERVER: OnceLock<Result<Server, scratch::Error>> = OnceLock::new();
+    let start =
+        || Server::builder().setting("log_statement", "ddl").setting("log_line_prefix", "<%d> ").start();
+    SERVER.get_or_init(start).as_ref().map_err(|error| anyhow!("{error}"))
+}
+
+pub(crate) struct Database {
+    name: &'static str,
+    pub(crate) target: Target,
+    pub(crate) lock: RunLock,
+    pub(crate) budget: Duration,
+    pub(crate) stop: CancellationToken,
+    deployment: Mutex<i64>,
+    events: Mutex<Vec<Event>>,
+}
+
+impl Database {
+    /// An empty database with a ledger, as the superuser.
+    pub(crate) async fn new(name: &'static str, setup: &str) -> Result<Self> {
+        Self::of_role(name, setup, "postgres").await
+    }
+
+    /// The same for a deploy by another role, which `setup` has to create.
+    pub(crate) async fn of_role(name: &'static str, setup: &str, role: &str) -> Result<Self> {
+        let server = server()?;
+        server.create_database(name)?;
+        let url = server.url(name);
+        let root = Target::parse(&SecretString::from(url.clone()))?;
+        let mut session = root.connect("test").await?;
+        session.run(setup).await?;
+        session.close().await;
+        let url = url.replace("user=postgres", &format!("user={role}"));
+        let target = Target::parse(&SecretString::from(url))?;
+        let lock = RunLock::acquire(&target, LockKey::of("pgdeploy", name), PATIENCE, |_| {}).await?;
+        let mut session = lock.session("test").await?;
+        bootstrap(&lock, &mut session, "pgdeploy", "0", &[index::LEDGER]).await?;
+        session.close().await;
+        Ok(Self {
+            name,
+            target: root,
+            lock,
+            budget: Duration::from_secs(120),
+            stop: CancellationToken::new(),
+            deployment: Mutex::new(0),
+            events: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// A session of somebody else.
+    pub(crate) async fn session(&self) -> Result<Session> {
+        Ok(self.target.connect("somebody").await?)
+    }
+
+    pub(crate) async fn sql(&self, text: &str) -> Result<()> {
+        self.session().await?.run(text).await?;
+        Ok(())
+    }
+
+    /// The first column of the first row.
+    pub(crate) async fn one(&self, text: &str) -> Result<String> {
+        Ok(self.session().await?.one(&format!("SELECT ({text})::text")).await?.try_get(0)?)
+    }
+
+    /// Waits until a query answers `true`.
+    pub(crate) async fn until(&self, text: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut session = self.session().await?;
+        while !session.one(&format!("SELECT {text}")).await?.try_get::<bool, _>(0)? {
+            ensure!(Instant::now() < deadline, "never true: {text}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits for an event.
+    pub(crate) async fn until_event(&self, what: impl Fn(&Event) -> bool) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.events().iter().any(&what) {
+            ensure!(Instant::now() < deadline, "no such event in {:#?}", self.events());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) async fn plan(&self, text: &str) -> Result<Plan> {
+        let mut session = self.lock.target().connect_read_only("plan").await?;
+        Ok(index::plan(&mut session, &declarations(text)?, "pgdeploy").await?)
+    }
+
+    /// One deployment's index stage.
+    pub(crate) async fn run(&self, text: &str) -> Result<Outcome> {
+        let plan = self.plan(text).await?;
+        let deployment = {
+            let mut deployment = self.deployment.lock().unwrap_or_else(PoisonError::into_inner);
+            *deployment += 1;
+            *deployment
+        };
+        let events = |event| self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        let (ledger, stop) = ("pgdeploy", self.stop.clone());
+        let stage = Stage { lock: &self.lock, ledger, deployment, events: &events, stop };
+        Ok(index::run(&stage, &plan, &Settings { budget: self.budget }).await)
+    }
+
+    /// How often the log has a statement of this database that begins so.
+    pub(crate) fn logged(&self, statement: &str) -> Result<usize> {
+        let begin = format!("<{}> LOG:  statement: {statement}", self.name);
+        Ok(server()?.log().lines().filter(|line| line.starts_with(&begin)).count())
+    }
+
+    /// Whether every index of the database is fit for use.
+    pub(crate) async fn invalid(&self) -> Result<String> {
+        self.one("SELECT count(*) FROM pg_index WHERE NOT (indisvalid AND indisready AND indislive)").await
+    }
+}
+
+pub(crate) fn declarations(text: &str) -> Result<Declarations> {
+    let source = Source::from_bytes(Path::new("indexes/a.sql"), text.into())
+        .map_err(|problem| anyhow!("{problem}"))?;
+    index::load(&[source]).map_err(|problems| anyhow!("{problems:#?}"))
+}
+
+/// The only item.
+pub(crate) fn only(outcome: &Outcome) -> Result<&ItemOutcome> {
+    ensure!(outcome.items.len() == 1, "{outcome:#?}");
+    outcome.items.first().context("an item")
+}

@@ -1,0 +1,12 @@
+//! The stage on a real server: one server for all, a database for each test.
+
+extern crate pgdeploy_index as index;
+
+mod build;
+mod database;
+mod drift;
+mod interrupt;
+mod others;
+mod refusals;
+mod repair;
+mod tombstones;

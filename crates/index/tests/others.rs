@@ -1,0 +1,101 @@
+//! Others who hold what a build needs, or build the same.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use index::{Event, Settled};
+
+use crate::database::{Database, SLOW, only};
+
+#[tokio::test]
+async fn an_old_snapshot_on_another_table_is_named_and_waited_for() -> Result<()> {
+    let database =
+        Database::new("others_snapshot", "CREATE TABLE t (a int); CREATE TABLE other (a int)").await?;
+    let mut reader = database.session().await?;
+    reader.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM other").await?;
+    let pid = reader.pid();
+    let named = |event: &Event| {
+        matches!(event, Event::Waiting { phase, waits_for, .. } if phase == "waiting for old snapshots"
+            && waits_for.iter().any(|each| each.pid == pid && each.application == "pgdeploy/somebody"
+                && each.state == "idle in transaction"))
+    };
+    let (outcome, seen) = tokio::join!(database.run("CREATE INDEX t_a ON t (a)"), async {
+        database.until_event(named).await?;
+        reader.run("COMMIT").await?;
+        anyhow::Ok(())
+    });
+    seen?;
+    assert_eq!(only(&outcome?)?.outcome, Settled::Built);
+    let waited = format!("SELECT waited_for -> 0 ->> 'pid' = '{pid}' FROM pgdeploy.index_builds");
+    assert_eq!(database.one(&waited).await?, "true");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_build_of_somebody_else_is_adopted() -> Result<()> {
+    let database = Database::new("others_build", SLOW).await?;
+    let mut other = database.session().await?;
+    let (built, outcome) =
+        tokio::join!(other.run("CREATE INDEX CONCURRENTLY slow_a ON t (slow(a))"), async {
+            database
+                .until(
+                    "count(*) > 0 FROM pg_index WHERE indexrelid = to_regclass('slow_a') AND NOT indisvalid",
+                )
+                .await?;
+            database.run("CREATE INDEX slow_a ON t (slow(a))").await
+        });
+    built?;
+    let outcome = outcome?;
+    assert_eq!(only(&outcome)?.outcome, Settled::Adopted, "{outcome:#?}");
+    assert_eq!(database.logged("CREATE INDEX CONCURRENTLY")?, 1);
+    assert!(
+        database.events().iter().any(|event| matches!(event, Event::Progress { .. })),
+        "its progress is told"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_build_that_cannot_be_waited_for_is_busy_and_never_dropped() -> Result<()> {
+    let mut database = Database::new("others_busy", SLOW).await?;
+    database.budget = Duration::from_secs(1);
+    let mut other = database.session().await?;
+    let pid = other.pid();
+    let (built, outcome) =
+        tokio::join!(other.run("CREATE INDEX CONCURRENTLY slow_a ON t (slow(a))"), async {
+            database
+                .until(
+                    "count(*) > 0 FROM pg_index WHERE indexrelid = to_regclass('slow_a') AND NOT indisvalid",
+                )
+                .await?;
+            database.run("CREATE INDEX slow_a ON t (slow(a))").await
+        });
+    built?;
+    let outcome = outcome?;
+    assert_eq!(only(&outcome)?.outcome, Settled::Busy, "{outcome:#?}");
+    assert!(outcome.warnings[0].message.contains(&format!("pid {pid} ")), "{outcome:#?}");
+    assert_eq!((database.logged("DROP INDEX")?, database.invalid().await?), (0, "0".into()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lock_on_the_table_is_polled_for_and_never_queued_for() -> Result<()> {
+    let database = Database::new("others_lock", "CREATE TABLE t (a int)").await?;
+    let mut other = database.session().await?;
+    other.run("BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE").await?;
+    let pid = other.pid();
+    let named = |event: &Event| {
+        matches!(event, Event::Waiting { phase, waits_for, .. } if phase == "lock on the table"
+            && waits_for.iter().any(|each| each.pid == pid))
+    };
+    let (outcome, seen) = tokio::join!(database.run("CREATE INDEX t_a ON t (a)"), async {
+        database.until_event(named).await?;
+        let queued = database
+            .one("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass")
+            .await?;
+        other.run("COMMIT").await?;
+        anyhow::Ok(queued)
+    });
+    assert_eq!((only(&outcome?)?.outcome, seen?.as_str()), (Settled::Built, "0"));
+    Ok(())
+}
