@@ -1,1 +1,52 @@
-//! pipeline.yaml: from text to a validated Pipeline with source positions
+//! `pipeline.yaml`: from text to a validated [`Pipeline`] with source positions.
+//!
+//! # Flow
+//!
+//! [`load`] reads the file as text and builds a tree of nodes that know their bytes (duplicate keys, anchors and a
+//! second document end here). The tree is compared with the JSON Schema that an editor also uses ([`json_schema`],
+//! derived from the structs in `raw`): unknown keys, keys of later versions and wrong types. What has the right
+//! shape becomes the raw structs, each value with its place. Every environment is then read as far as it can be
+//! without its variables: durations, bounds, names, gates. All problems of a file are reported at once, as an
+//! [`Error`] full of [`Problem`]s.
+//!
+//! References such as `${PRODUCTION_DATABASE_URL}` are resolved by [`Pipeline::environment`], and only those of the
+//! environment that is asked for, so that `dev` works on a machine that has no secret of production.
+
+#![forbid(unsafe_code)]
+
+pub mod code;
+mod problem;
+mod text;
+
+mod node;
+mod shape;
+
+mod at;
+mod limit;
+mod raw;
+mod schema;
+
+mod duration;
+mod reading;
+mod reference;
+mod url;
+
+mod command;
+mod database;
+mod name;
+mod promotion;
+mod services;
+mod settings;
+
+mod effective;
+mod environment;
+mod pipeline;
+
+pub use database::Database;
+pub use environment::{Environment, Fixtures, Summary};
+pub use pipeline::{Connect, Lock, Pipeline, load, parse};
+pub use problem::{Error, Problem};
+pub use schema::json_schema;
+pub use services::{Command, Services};
+pub use settings::{BackfillSettings, IndexSettings, SchemaSettings, Settings};
+pub use text::MAX_FILE_BYTES;

@@ -1,0 +1,72 @@
+//! The configuration of an environment as it takes effect, without secrets: part of a release's hash.
+//!
+//! References stay as they are written, so that no value of a variable gets into it; of the database only the kind.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::database::Database;
+use crate::environment::Environment;
+use crate::pipeline::Pipeline;
+use crate::services::Command;
+
+impl Environment {
+    /// Everything in pipeline.yaml that changes what a deploy to this environment does, without secrets, as JSON
+    /// with sorted keys. The same file gives the same text on every machine.
+    pub fn effective_without_secrets(&self) -> String {
+        self.effective.to_string()
+    }
+}
+
+/// `environment` was read without variables.
+pub(crate) fn effective(pipeline: &Pipeline, environment: &Environment) -> Value {
+    let (schema, index, backfill) = (&environment.schema, &environment.index, &environment.backfill);
+    let command = |command: &Command| json!({ "run": command.run, "timeout": show(command.timeout) });
+    let services = environment.services.as_ref().map(|services| {
+        json!({ "stop": services.stop.as_ref().map(command), "start": services.start.as_ref().map(command) })
+    });
+    let fixtures = environment.fixtures.as_ref();
+    let mut value = json!({
+        "version": 1,
+        "name": pipeline.name(),
+        "ledger_schema": pipeline.ledger_schema(),
+        "connect": {
+            "wait": show(pipeline.connect().wait),
+            "initial": show(pipeline.connect().initial),
+            "max": show(pipeline.connect().max),
+        },
+        "lock": { "wait": show(pipeline.lock().wait) },
+        "environment": environment.name,
+        "database": match environment.database { Database::Embedded => "embedded", Database::Url(_) => "url" },
+        "after": environment.after,
+        "fixtures": fixtures.map(|fixtures| json!({ "after": fixtures.after, "sql": fixtures.sql })),
+        "services": services,
+        "schema": {
+            "path": schema.path,
+            "lock_timeout": show(schema.lock_timeout),
+            "retry_for": show(schema.retry_for),
+            "statement_timeout": show(schema.statement_timeout),
+        },
+        "index": { "path": index.path, "budget": show(index.budget) },
+        "backfill": {
+            "path": backfill.path,
+            "budget": show(backfill.budget),
+            "batch_size": backfill.batch_size,
+            "target": show(backfill.target),
+            "min_batch": backfill.min_batch,
+            "max_batch": backfill.max_batch,
+            "pause": show(backfill.pause),
+            "lock_timeout": show(backfill.lock_timeout),
+            "statement_timeout": show(backfill.statement_timeout),
+            "idle_in_transaction_session_timeout": show(backfill.idle_in_transaction_session_timeout),
+            "progress_every": backfill.progress_every,
+        },
+    });
+    value.sort_all_objects();
+    value
+}
+
+fn show(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}

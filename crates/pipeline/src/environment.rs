@@ -1,0 +1,103 @@
+//! One environment, with its own settings over the pipeline's, and its references resolved.
+
+use std::path::{Path, PathBuf};
+
+use crate::at::At;
+use crate::code;
+use crate::database::Database;
+use crate::raw::{self, Raw};
+use crate::reading::Reading;
+use crate::services::Services;
+use crate::settings::{BackfillSettings, IndexSettings, SchemaSettings};
+
+/// A database that a release goes to, and how.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// Its database.
+    pub database: Database,
+    /// Where every pending file must have succeeded before.
+    pub after: Vec<String>,
+    /// Rows to work on; only where the database is embedded.
+    pub fixtures: Option<Fixtures>,
+    /// Stage 1.
+    pub schema: SchemaSettings,
+    /// Stage 2.
+    pub index: IndexSettings,
+    /// Stage 3.
+    pub backfill: BackfillSettings,
+    /// What is stopped and started around a schema change.
+    pub services: Option<Services>,
+    pub(crate) effective: serde_json::Value,
+}
+
+/// Rows to work on, loaded once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixtures {
+    /// The version of the migration after which they are loaded.
+    pub after: u64,
+    /// The SQL file, relative to the pipeline's directory.
+    pub sql: PathBuf,
+}
+
+/// What can be said of an environment without its variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary<'p> {
+    /// Its name.
+    pub name: &'p str,
+    /// Whether its database is one of our own.
+    pub embedded: bool,
+    /// Whether it is behind a gate, that is, has `after`.
+    pub gated: bool,
+}
+
+impl Reading<'_> {
+    /// Reads one environment; `None` where something essential is wrong, which is among the problems then.
+    pub(crate) fn environment(
+        &mut self,
+        pipeline: &Raw,
+        name: &At<String>,
+        raw: &raw::Environment,
+        base: &Path,
+    ) -> Option<Environment> {
+        let after: Vec<String> = raw.after.iter().flatten().map(|one| one.value.clone()).collect();
+        let settings = self.settings([raw.stages.as_ref(), pipeline.stages.as_ref()]);
+        let services = pipeline.services.as_ref().map(|services| self.services(services));
+        let fixtures = raw.fixtures.as_ref().and_then(|fixtures| self.fixtures(fixtures, raw));
+        let database = self.database(raw.database.as_ref()?, name, !after.is_empty(), base)?;
+        Some(Environment {
+            name: name.value.clone(),
+            database,
+            after,
+            fixtures,
+            schema: settings.schema,
+            index: settings.index,
+            backfill: settings.backfill,
+            services,
+            effective: serde_json::Value::Null,
+        })
+    }
+
+    fn fixtures(&mut self, raw: &raw::Fixtures, environment: &raw::Environment) -> Option<Fixtures> {
+        let (after, sql) = (raw.after.as_ref()?, raw.sql.as_ref()?);
+        if environment.database.as_ref().is_some_and(|database| !database.is_embedded()) {
+            let help = "remove them: rows of a real database are never ours to make up";
+            self.refuse(
+                code::FIXTURES_NOT_EMBEDDED,
+                sql.span(),
+                "fixtures are for embedded databases only",
+                help,
+            );
+            return None;
+        }
+        let digits = !after.value.is_empty() && after.value.bytes().all(|one| one.is_ascii_digit());
+        let Some(version) = after.value.parse().ok().filter(|_| digits) else {
+            let message = format!("`{}` is not the version of a migration", after.value);
+            let help = "the number its name starts with, in quotes: \"0003\"";
+            self.refuse(code::BAD_VALUE, after.span(), message, help);
+            return None;
+        };
+        Some(Fixtures { after: version, sql: self.path(Some(sql), "") })
+    }
+}

@@ -1,0 +1,221 @@
+//! pipeline.yaml as it is written: the keys, and the words an editor shows for them.
+//!
+//! Everything is optional here, so that one problem does not hide the others; `schemars(required)` says what must be
+//! there. Values are texts and numbers with their place; what they mean is decided in `reading`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::at::{At, Entries};
+use crate::duration::Written;
+use crate::limit as limits;
+
+/// How a release reaches its databases: the three stages, the environments, and what surrounds them.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "pipeline.yaml", extend("x-not-supported-yet" = [
+    "guard", "hooks", "verify", "receipt", "receipts", "strategy"
+]))]
+pub(crate) struct Raw {
+    /// The version of this format: 1.
+    #[schemars(required, extend("const" = 1))]
+    pub(crate) version: Option<At<u64>>,
+    /// The name of the pipeline, part of the lock's key and of every record: 1 to 63 of a-z, 0-9, _ and -, a letter first.
+    #[schemars(required, extend("pattern" = crate::name::PATTERN))]
+    pub(crate) name: Option<At<String>>,
+    /// The schema that holds pgdeploy's own tables in each target database. Default: pgdeploy.
+    #[schemars(extend("default" = limits::LEDGER_SCHEMA, "pattern" = "^(?!pg_)[a-z_][a-z0-9_]{0,62}$"))]
+    pub(crate) ledger_schema: Option<At<String>>,
+    /// How to wait for a server that does not answer yet: exponential backoff with jitter.
+    pub(crate) connect: Option<Connect>,
+    /// The lock that keeps two deploys of this pipeline apart.
+    pub(crate) lock: Option<Lock>,
+    /// The three stages, always in this order: schema, index, backfill.
+    pub(crate) stages: Option<Stages>,
+    /// What is stopped before a schema change and started after it. Untouched where no schema change is pending.
+    pub(crate) services: Option<Services>,
+    /// The databases a release goes to, by name.
+    #[schemars(required)]
+    pub(crate) environments: Option<Entries<Environment>>,
+}
+
+/// How to wait for a server that does not answer yet: exponential backoff with jitter.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Connect {
+    /// How long to try in all. Default: 60s; at most 1 day.
+    #[schemars(extend("default" = limits::CONNECT_WAIT.default_text()))]
+    pub(crate) wait: Option<At<Written>>,
+    /// The first pause between two tries; it doubles. Default: 250ms; at most 1 minute.
+    #[schemars(extend("default" = limits::CONNECT_INITIAL.default_text()))]
+    pub(crate) initial: Option<At<Written>>,
+    /// The longest pause between two tries. Default: 5s; at most 10 minutes.
+    #[schemars(extend("default" = limits::CONNECT_MAX.default_text()))]
+    pub(crate) max: Option<At<Written>>,
+}
+
+/// The lock that keeps two deploys of this pipeline apart.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lock {
+    /// How long to wait for another deploy of this pipeline to end. Default: 0s; at most 1 day.
+    #[schemars(extend("default" = limits::LOCK_WAIT.default_text()))]
+    pub(crate) wait: Option<At<Written>>,
+}
+
+/// The three stages, always in this order: schema, index, backfill.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stages {
+    /// Migrations: the hard gate. A failure stops the deploy.
+    pub(crate) schema: Option<SchemaStage>,
+    /// Indexes, built CONCURRENTLY. A failure is a warning.
+    pub(crate) index: Option<IndexStage>,
+    /// Backfills, in small committed batches. What is left resumes at the next deploy.
+    pub(crate) backfill: Option<BackfillStage>,
+}
+
+/// Migrations: the hard gate. A failure stops the deploy.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-not-supported-yet" = ["when_empty", "snapshot", "when_unmanaged"]))]
+pub(crate) struct SchemaStage {
+    /// The folder of migrations, beside pipeline.yaml. Default: migrations.
+    #[schemars(extend("default" = limits::SCHEMA_PATH))]
+    pub(crate) path: Option<At<String>>,
+    /// How long one attempt may queue for a lock; everybody else queues behind it. Default: 500ms; 1ms to 10 minutes.
+    #[schemars(extend("default" = limits::SCHEMA_LOCK_TIMEOUT.default_text()))]
+    pub(crate) lock_timeout: Option<At<Written>>,
+    /// How long whole transactions are retried after a lock_timeout. Default: 5m; at most 1 day.
+    #[schemars(extend("default" = limits::SCHEMA_RETRY_FOR.default_text()))]
+    pub(crate) retry_for: Option<At<Written>>,
+    /// How long one statement may run. Default: 15m; 1ms to 7 days.
+    #[schemars(extend("default" = limits::SCHEMA_STATEMENT_TIMEOUT.default_text()))]
+    pub(crate) statement_timeout: Option<At<Written>>,
+}
+
+/// Indexes, built CONCURRENTLY. A failure is a warning.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-not-supported-yet" = ["parallel", "on_drift", "on_interrupt"]))]
+pub(crate) struct IndexStage {
+    /// The folder of index declarations, beside pipeline.yaml. Default: indexes.
+    #[schemars(extend("default" = limits::INDEX_PATH))]
+    pub(crate) path: Option<At<String>>,
+    /// How long the stage may take inside a deploy. Default: 2h; at most 7 days.
+    #[schemars(extend("default" = limits::INDEX_BUDGET.default_text()))]
+    pub(crate) budget: Option<At<Written>>,
+}
+
+/// Backfills, in small committed batches. What is left resumes at the next deploy.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-not-supported-yet" = ["workers", "throttle", "duty"]))]
+pub(crate) struct BackfillStage {
+    /// The folder of backfills, beside pipeline.yaml. Default: backfills.
+    #[schemars(extend("default" = limits::BACKFILL_PATH))]
+    pub(crate) path: Option<At<String>>,
+    /// How long the stage may take inside a deploy; the rest resumes at the next one. Default: 20m; at most 7 days.
+    #[schemars(extend("default" = limits::BACKFILL_BUDGET.default_text()))]
+    pub(crate) budget: Option<At<Written>>,
+    /// Rows in the first batch; then adapted to the target within min_batch and max_batch. Default: 200.
+    #[schemars(extend("default" = limits::BATCH_SIZE.default, "minimum" = 1, "maximum" = limits::BATCH_SIZE.most))]
+    pub(crate) batch_size: Option<At<u64>>,
+    /// How long one batch may hold its row locks. Default: 20ms; 1ms to 1 minute.
+    #[schemars(extend("default" = limits::BATCH_TARGET.default_text()))]
+    pub(crate) target: Option<At<Written>>,
+    /// The fewest rows in a batch. Default: 50.
+    #[schemars(extend("default" = limits::MIN_BATCH.default, "minimum" = 1, "maximum" = limits::MIN_BATCH.most))]
+    pub(crate) min_batch: Option<At<u64>>,
+    /// The most rows in a batch. Default: 20000; at most 1000000.
+    #[schemars(extend("default" = limits::MAX_BATCH.default, "minimum" = 1, "maximum" = limits::MAX_BATCH.most))]
+    pub(crate) max_batch: Option<At<u64>>,
+    /// The pause between two batches. Default: 0s; at most 10 minutes.
+    #[schemars(extend("default" = limits::BATCH_PAUSE.default_text()))]
+    pub(crate) pause: Option<At<Written>>,
+    /// How long a batch may wait for a lock. Default: 60s; 1ms to 1 hour.
+    #[schemars(extend("default" = limits::BACKFILL_LOCK_TIMEOUT.default_text()))]
+    pub(crate) lock_timeout: Option<At<Written>>,
+    /// How long one batch may run. Default: 120s; 1ms to 1 day.
+    #[schemars(extend("default" = limits::BACKFILL_STATEMENT_TIMEOUT.default_text()))]
+    pub(crate) statement_timeout: Option<At<Written>>,
+    /// After how long the server ends a batch whose client fell silent. Default: 120s; 1ms to 1 day.
+    #[schemars(extend("default" = limits::BACKFILL_IDLE_TIMEOUT.default_text()))]
+    pub(crate) idle_in_transaction_session_timeout: Option<At<Written>>,
+    /// After how many batches a line of progress is written where there is no terminal. Default: 10.
+    #[schemars(extend("default" = limits::PROGRESS_EVERY.default, "minimum" = 1, "maximum" = limits::PROGRESS_EVERY.most))]
+    pub(crate) progress_every: Option<At<u64>>,
+}
+
+/// What is stopped before a schema change and started after it. Untouched where no schema change is pending.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-not-supported-yet" = ["quiesced", "health", "after_failed_gate", "strategy"]))]
+pub(crate) struct Services {
+    /// Stops the services. Default timeout: 60s.
+    pub(crate) stop: Option<Command>,
+    /// Starts the services again. Default timeout: 120s.
+    pub(crate) start: Option<Command>,
+}
+
+/// A program with its arguments, run without a shell.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Command {
+    /// The program and its arguments, such as [docker, compose, stop, web]. No shell; ${NAME} is allowed.
+    #[schemars(required, length(min = 1))]
+    pub(crate) run: Option<Vec<At<String>>>,
+    /// After how long it is killed with all its processes; at most 1 day.
+    pub(crate) timeout: Option<At<Written>>,
+}
+
+/// A database that a release goes to.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-not-supported-yet" = ["soak", "approvals", "freeze", "receipt", "receipts", "hooks", "verify", "strategy"]))]
+pub(crate) struct Environment {
+    /// `embedded`, a URL such as "${PRODUCTION_DATABASE_URL}", or where to get it: { url_file: .. } or { url_command: [..] }.
+    #[schemars(required)]
+    pub(crate) database: Option<Database>,
+    /// The environments in which every pending file must have succeeded before, byte for byte.
+    pub(crate) after: Option<Vec<At<String>>>,
+    /// Rows to work on, loaded once; for embedded databases only.
+    pub(crate) fixtures: Option<Fixtures>,
+    /// Settings of the stages that differ here.
+    pub(crate) stages: Option<Stages>,
+}
+
+/// `embedded` (a real PostgreSQL in .pgdeploy/, started and stopped by us), a URL, or where to get the URL.
+// The variants are named by the kind of YAML they are read from; see `shape`. In the schema they are untagged.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(untagged)]
+pub(crate) enum Database {
+    Text(At<String>),
+    Mapping(DatabaseSource),
+}
+
+/// Where to get the URL of a database. Exactly one of the three.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+pub(crate) struct DatabaseSource {
+    /// A URL: postgres://user@host:5432/database. ${NAME} is allowed.
+    pub(crate) url: Option<At<String>>,
+    /// A file that holds the URL, such as /run/secrets/production_url.
+    pub(crate) url_file: Option<At<String>>,
+    /// A program that prints the URL within 30s, such as [vault, kv, get, -field=url, secret/crm]. No shell.
+    #[schemars(length(min = 1))]
+    pub(crate) url_command: Option<Vec<At<String>>>,
+}
+
+/// Rows to work on, loaded once; for embedded databases only.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fixtures {
+    /// The version of the migration after which they are loaded, in quotes: "0003".
+    #[schemars(required, extend("pattern" = "^[0-9]+$"))]
+    pub(crate) after: Option<At<String>>,
+    /// The SQL file, beside pipeline.yaml.
+    #[schemars(required)]
+    pub(crate) sql: Option<At<String>>,
+}

@@ -1,0 +1,159 @@
+//! The settings of the three stages: an environment's over the pipeline's over the defaults.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::at::At;
+use crate::code;
+use crate::limit as limits;
+use crate::raw::Stages;
+use crate::reading::Reading;
+
+/// The settings of all three stages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Stage 1.
+    pub schema: SchemaSettings,
+    /// Stage 2.
+    pub index: IndexSettings,
+    /// Stage 3.
+    pub backfill: BackfillSettings,
+}
+
+/// Stage 1: migrations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaSettings {
+    /// The folder, relative to the pipeline's directory.
+    pub path: PathBuf,
+    /// How long one attempt may queue for a lock; never zero.
+    pub lock_timeout: Duration,
+    /// How long whole transactions are retried after a lock_timeout.
+    pub retry_for: Duration,
+    /// How long one statement may run; never zero.
+    pub statement_timeout: Duration,
+}
+
+/// Stage 2: indexes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexSettings {
+    /// The folder, relative to the pipeline's directory.
+    pub path: PathBuf,
+    /// How long the stage may take inside a deploy.
+    pub budget: Duration,
+}
+
+/// Stage 3: backfills. `0 < min_batch <= batch_size <= max_batch`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackfillSettings {
+    /// The folder, relative to the pipeline's directory.
+    pub path: PathBuf,
+    /// How long the stage may take inside a deploy.
+    pub budget: Duration,
+    /// Rows in the first batch.
+    pub batch_size: u64,
+    /// How long one batch may hold its row locks.
+    pub target: Duration,
+    /// The fewest rows in a batch.
+    pub min_batch: u64,
+    /// The most rows in a batch.
+    pub max_batch: u64,
+    /// Between two batches.
+    pub pause: Duration,
+    /// How long a batch may wait for a lock; never zero.
+    pub lock_timeout: Duration,
+    /// How long one batch may run; never zero.
+    pub statement_timeout: Duration,
+    /// After how long the server ends a batch whose client fell silent; never zero.
+    pub idle_in_transaction_session_timeout: Duration,
+    /// Batches between two lines of progress where there is no terminal.
+    pub progress_every: u64,
+}
+
+/// What a setting is looked up in, the strongest first.
+type Layers<'a> = [Option<&'a Stages>; 2];
+
+/// The first of the layers that holds the setting.
+macro_rules! pick {
+    ($layers:expr, $stage:ident.$key:ident) => {
+        $layers.iter().flatten().filter_map(|one| one.$stage.as_ref()?.$key.as_ref()).next()
+    };
+}
+
+impl Reading<'_> {
+    pub(crate) fn settings(&mut self, layers: Layers<'_>) -> Settings {
+        let schema = SchemaSettings {
+            path: self.path(pick!(layers, schema.path), limits::SCHEMA_PATH),
+            lock_timeout: self.duration(pick!(layers, schema.lock_timeout), &limits::SCHEMA_LOCK_TIMEOUT),
+            retry_for: self.duration(pick!(layers, schema.retry_for), &limits::SCHEMA_RETRY_FOR),
+            statement_timeout: self
+                .duration(pick!(layers, schema.statement_timeout), &limits::SCHEMA_STATEMENT_TIMEOUT),
+        };
+        let index = IndexSettings {
+            path: self.path(pick!(layers, index.path), limits::INDEX_PATH),
+            budget: self.duration(pick!(layers, index.budget), &limits::INDEX_BUDGET),
+        };
+        let settings = Settings { schema, index, backfill: self.backfill(layers) };
+        self.folders_differ(layers, &settings);
+        settings
+    }
+
+    fn backfill(&mut self, layers: Layers<'_>) -> BackfillSettings {
+        let statement = pick!(layers, backfill.statement_timeout);
+        let idle = pick!(layers, backfill.idle_in_transaction_session_timeout);
+        let settings = BackfillSettings {
+            path: self.path(pick!(layers, backfill.path), limits::BACKFILL_PATH),
+            budget: self.duration(pick!(layers, backfill.budget), &limits::BACKFILL_BUDGET),
+            batch_size: self.number(pick!(layers, backfill.batch_size), &limits::BATCH_SIZE),
+            target: self.duration(pick!(layers, backfill.target), &limits::BATCH_TARGET),
+            min_batch: self.number(pick!(layers, backfill.min_batch), &limits::MIN_BATCH),
+            max_batch: self.number(pick!(layers, backfill.max_batch), &limits::MAX_BATCH),
+            pause: self.duration(pick!(layers, backfill.pause), &limits::BATCH_PAUSE),
+            lock_timeout: self.duration(pick!(layers, backfill.lock_timeout), &limits::BACKFILL_LOCK_TIMEOUT),
+            statement_timeout: self.duration(statement, &limits::BACKFILL_STATEMENT_TIMEOUT),
+            idle_in_transaction_session_timeout: self.duration(idle, &limits::BACKFILL_IDLE_TIMEOUT),
+            progress_every: self.number(pick!(layers, backfill.progress_every), &limits::PROGRESS_EVERY),
+        };
+        let (min, size, max) = (settings.min_batch, settings.batch_size, settings.max_batch);
+        if !(min <= size && size <= max) {
+            let written = pick!(layers, backfill.batch_size)
+                .or(pick!(layers, backfill.min_batch))
+                .or(pick!(layers, backfill.max_batch));
+            let message = format!("batch_size {size} is not within min_batch {min} and max_batch {max}");
+            let help = "what is not written has its default: 50 <= 200 <= 20000";
+            self.refuse(code::OUT_OF_BOUNDS, written.map(At::span), message, help);
+        }
+        settings
+    }
+
+    /// A folder holds one kind of file: two stages cannot share it.
+    fn folders_differ(&mut self, layers: Layers<'_>, settings: &Settings) {
+        let folders = [
+            (
+                "index",
+                pick!(layers, index.path),
+                &settings.index.path,
+                [&settings.schema.path, &settings.backfill.path],
+            ),
+            (
+                "backfill",
+                pick!(layers, backfill.path),
+                &settings.backfill.path,
+                [&settings.schema.path, &settings.index.path],
+            ),
+            (
+                "schema",
+                pick!(layers, schema.path),
+                &settings.schema.path,
+                [&settings.index.path, &settings.backfill.path],
+            ),
+        ];
+        let shared =
+            folders.into_iter().find(|(_, written, path, others)| written.is_some() && others.contains(path));
+        if let Some((stage, written, path, _)) = shared {
+            let message =
+                format!("the stage {stage} shares the folder `{}` with another stage", path.display());
+            let help = "a folder holds one kind of file";
+            self.refuse(code::BAD_VALUE, written.map(At::span), message, help);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a valid pipeline.yaml means: defaults, overrides, references, secrets.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pgdeploy_pipeline::{self as pipeline, Command, Database, Environment, Pipeline, parse};
+use secrecy::ExposeSecret;
+
+const SMALLEST: &str = r#"
+version: 1
+name: crm
+environments:
+  dev: { database: embedded }
+  production: { database: "${PRODUCTION_DATABASE_URL}", after: [dev] }
+"#;
+
+const FULL: &str = include_str!("full.yaml");
+
+fn pipeline(text: &str) -> Pipeline {
+    parse(text, Path::new("crm/pipeline.yaml")).unwrap()
+}
+
+fn nothing_set(_: &str) -> Option<String> {
+    None
+}
+
+fn url(environment: &Environment) -> &str {
+    match &environment.database {
+        Database::Url(url) => url.expose_secret(),
+        Database::Embedded => "embedded",
+    }
+}
+
+#[test]
+fn the_smallest_pipeline_has_the_documented_defaults() {
+    let pipeline = pipeline(SMALLEST);
+    assert_eq!((pipeline.name(), pipeline.ledger_schema()), ("crm", "pgdeploy"));
+    assert_eq!(pipeline.base_dir(), Path::new("crm"));
+    let dev = pipeline.environment("dev", &nothing_set).unwrap();
+    insta::assert_snapshot!(dev.effective_without_secrets(), @"");
+}
+
+#[test]
+fn the_full_pipeline_shows_nothing_but_the_defaults() {
+    let (full, smallest) = (pipeline(FULL), pipeline(SMALLEST));
+    assert_eq!(full.settings(&nothing_set), smallest.settings(&nothing_set));
+    assert_eq!((full.connect(), full.lock()), (smallest.connect(), smallest.lock()));
+    assert_eq!(full.ledger_schema(), smallest.ledger_schema());
+}
+
+#[test]
+fn services_are_read_with_their_references() {
+    let staging = |name: &str| (name == "STAGING_DATABASE_URL").then(|| "postgres://h/d".to_owned());
+    let services = pipeline(FULL).environment("staging", &staging).unwrap().services.unwrap();
+    let run = ["docker", "compose", "stop", "web"].map(str::to_owned).to_vec();
+    assert_eq!(services.stop, Some(Command { run, timeout: Duration::from_secs(60) }));
+    assert_eq!(services.start.unwrap().timeout, Duration::from_secs(120));
+}
+
+#[test]
+fn an_environment_overrides_single_settings_of_the_stages() {
+    let text = "version: 1\nname: crm\nstages: { backfill: { batch_size: 300, pause: 1s } }\n\
+        environments: { dev: { database: embedded, stages: { backfill: { batch_size: 400 } } } }";
+    let pipeline = pipeline(text);
+    let dev = pipeline.environment("dev", &nothing_set).unwrap();
+    assert_eq!((dev.backfill.batch_size, dev.backfill.pause), (400, Duration::from_secs(1)));
+    assert_eq!(pipeline.settings(&nothing_set).unwrap().backfill.batch_size, 300);
+}
+
+#[test]
+fn dev_works_without_the_variables_of_production() {
+    let pipeline = pipeline(SMALLEST);
+    assert!(matches!(pipeline.environment("dev", &nothing_set).unwrap().database, Database::Embedded));
+    let error = pipeline.environment("production", &nothing_set).unwrap_err();
+    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error.problems[0].help.as_deref().unwrap(), @"");
+    let set = |name: &str| Some(format!("postgres://{}/d", name.to_lowercase()));
+    assert_eq!(
+        url(&pipeline.environment("production", &set).unwrap()),
+        "postgres://production_database_url/d"
+    );
+}
+
+#[test]
+fn fixtures_belong_to_the_embedded_database() {
+    let fixtures = pipeline(FULL).environment("dev", &nothing_set).unwrap().fixtures.unwrap();
+    assert_eq!((fixtures.after, fixtures.sql), (3, PathBuf::from("tests/fixtures/crm.sql")));
+}
+
+#[test]
+fn without_a_name_the_only_environment_or_an_embedded_dev_is_taken() {
+    assert_eq!(pipeline(SMALLEST).default_environment().unwrap(), "dev");
+    let only = "version: 1\nname: a\nenvironments: { production: { database: \"${DB}\" } }";
+    assert_eq!(pipeline(only).default_environment().unwrap(), "production");
+    let real_dev = "version: 1\nname: a\nenvironments: { dev: { database: \"${A}\" }, production: { database: \"${B}\" } }";
+    let error = pipeline(real_dev).default_environment().unwrap_err();
+    assert_eq!(error.problems[0].help.as_deref(), Some("say which with --env: dev, production"));
+    let unknown = pipeline(SMALLEST).environment("prodution", &nothing_set).unwrap_err();
+    assert_eq!(unknown.problems[0].help.as_deref(), Some("did you mean `production`?"));
+}
+
+#[test]
+fn environments_are_listed_in_the_order_of_the_file() {
+    let pipeline = pipeline(FULL);
+    let listed: Vec<_> = pipeline.environments().map(|one| (one.name, one.embedded, one.gated)).collect();
+    assert_eq!(listed, [("dev", true, false), ("staging", false, true), ("production", false, true)]);
+}
+
+#[test]
+fn a_url_comes_from_a_file_or_a_command() {
+    let base = tempfile::tempdir().unwrap();
+    std::fs::write(base.path().join("url"), "postgresql://u:p@h/d\n").unwrap();
+    let text = "version: 1\nname: a\nenvironments:\n  \
+        file: { database: { url_file: \"${PLACE:-url}\" } }\n  \
+        command: { database: { url_command: [cat, url] } }\n  \
+        failing: { database: { url_command: [sh, -c, 'cat url; echo no access >&2; exit 4'] } }\n  \
+        missing: { database: { url_file: nowhere } }\n  \
+        nonsense: { database: { url_command: [echo, canary] } }\n";
+    let path = base.path().join("pipeline.yaml");
+    std::fs::write(&path, text).unwrap();
+    let pipeline = pipeline::load(&path).unwrap();
+    for name in ["file", "command"] {
+        assert_eq!(url(&pipeline.environment(name, &nothing_set).unwrap()), "postgresql://u:p@h/d");
+    }
+    let told = |name: &str| pipeline.environment(name, &nothing_set).unwrap_err().problems[0].message.clone();
+    assert_eq!(told("failing"), "`sh` failed with exit status: 4: no access");
+    assert!(told("missing").ends_with("nowhere cannot be read: No such file or directory (os error 2)"));
+    assert_eq!(told("nonsense"), "what `echo` printed does not start with postgres://");
+}
+
+#[test]
+fn a_secret_is_in_no_output() {
+    let text = "version: 1\nname: a\nenvironments:\n  \
+        literal: { database: \"postgres://u:canary@h/d\" }\n  \
+        default: { database: \"${A:-postgres://u:canary@h/d?password=canary}\" }\n  \
+        variable: { database: \"${SECRET}\" }\nservices: { stop: { run: [stop, \"--token=${SECRET}\"] } }\n";
+    let secret = |name: &str| (name == "SECRET").then(|| "postgres://u:canary@h/d".to_owned());
+    let pipeline = pipeline(text);
+    for name in ["literal", "default", "variable"] {
+        let environment = pipeline.environment(name, &secret).unwrap();
+        assert!(url(&environment).contains("canary"), "{name} resolves");
+        let seen = format!("{environment:?} {} {pipeline:?}", environment.effective_without_secrets());
+        assert!(!seen.contains("canary"), "{seen}");
+    }
+    let wrong = |_: &str| Some("canary://u:canary@h".to_owned());
+    let broken = text.replace("database:", "databse:");
+    let errors =
+        [pipeline.environment("variable", &wrong).unwrap_err(), parse(&broken, Path::new("p")).unwrap_err()];
+    for error in errors {
+        let texts: Vec<&str> = error.problems.iter().map(|problem| &*problem.text).collect();
+        let seen = format!("{error} {error:?} {texts:?}");
+        assert!(!seen.contains("canary"), "{seen}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_are_accepted() {
+    let pipeline = pipeline(&format!("\u{feff}{}", SMALLEST.replace('\n', "\r\n")));
+    assert_eq!(pipeline.environments().count(), 2);
+}
