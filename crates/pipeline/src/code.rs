@@ -5,7 +5,7 @@ macro_rules! codes {
         $($(#[doc = $doc])+ pub const $name: &str = $code;)+
 
         /// Every code of this crate with what it means, in order.
-        pub const ALL: &[(&str, &str)] = &[$(($code, concat!($($doc),+))),+];
+        pub const ALL: &[(&str, &str)] = &[$(($code, concat!($($doc),+).trim_ascii())),+];
     };
 }
 

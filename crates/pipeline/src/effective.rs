@@ -1,15 +1,16 @@
 //! The configuration of an environment as it takes effect, without secrets: part of a release's hash.
 //!
-//! References stay as they are written, so that no value of a variable gets into it; of the database only the kind.
+//! References stay as they are written, so that no value of a variable gets into it. The environment's name, its
+//! database and its gate are left out: the same release has the same hash wherever it is treated the same.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::database::Database;
 use crate::environment::Environment;
 use crate::pipeline::Pipeline;
 use crate::services::Command;
+use crate::url::mask_passwords;
 
 impl Environment {
     /// Everything in pipeline.yaml that changes what a deploy to this environment does, without secrets, as JSON
@@ -22,7 +23,10 @@ impl Environment {
 /// `environment` was read without variables.
 pub(crate) fn effective(pipeline: &Pipeline, environment: &Environment) -> Value {
     let (schema, index, backfill) = (&environment.schema, &environment.index, &environment.backfill);
-    let command = |command: &Command| json!({ "run": command.run, "timeout": show(command.timeout) });
+    let command = |command: &Command| {
+        let run: Vec<String> = command.run.iter().map(|word| mask_passwords(word)).collect();
+        json!({ "run": run, "timeout": show(command.timeout) })
+    };
     let services = environment.services.as_ref().map(|services| {
         json!({ "stop": services.stop.as_ref().map(command), "start": services.start.as_ref().map(command) })
     });
@@ -37,9 +41,6 @@ pub(crate) fn effective(pipeline: &Pipeline, environment: &Environment) -> Value
             "max": show(pipeline.connect().max),
         },
         "lock": { "wait": show(pipeline.lock().wait) },
-        "environment": environment.name,
-        "database": match environment.database { Database::Embedded => "embedded", Database::Url(_) => "url" },
-        "after": environment.after,
         "fixtures": fixtures.map(|fixtures| json!({ "after": fixtures.after, "sql": fixtures.sql })),
         "services": services,
         "schema": {

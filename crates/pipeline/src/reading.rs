@@ -12,16 +12,19 @@ use crate::problem::{Error, MAX_PROBLEMS, Problem};
 use crate::reference::{NotSet, Template};
 use crate::text::Document;
 
+/// Where the values of variables come from.
+pub(crate) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// One pass over the raw values. Without `variables` references stay as they are written, and no file or command
 /// is asked for a URL: this is how a file is checked as a whole.
 pub(crate) struct Reading<'a> {
     pub(crate) document: &'a Document,
-    pub(crate) variables: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub(crate) variables: Option<Variables<'a>>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Reading<'a> {
-    pub(crate) fn new(document: &'a Document, variables: Option<&'a dyn Fn(&str) -> Option<String>>) -> Self {
+    pub(crate) fn new(document: &'a Document, variables: Option<Variables<'a>>) -> Self {
         Self { document, variables, problems: Vec::new() }
     }
 
@@ -136,6 +139,6 @@ impl<'a> Reading<'a> {
     }
 }
 
-fn show(duration: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(duration)
+fn show(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string().replace("days", "d").replace("day", "d")
 }

@@ -48,6 +48,7 @@ mod tests {
             mask_passwords("a: \"postgres://u:hunter2@h/db\" # é\nb: postgres://h/db?password=x&y=z");
         assert_eq!(masked, "a: \"postgres://u:*******@h/db\" # é\nb: postgres://h/db?password=*&y=z");
         assert_eq!(mask_passwords("postgres://u:p@ss/w@h/d"), "postgres://u:******@h/d");
+        assert_eq!(mask_passwords("postgres://u:a b@h/d"), "postgres://u:***@h/d");
         assert_eq!(mask_passwords("postgres://u:pé@h"), "postgres://u:***@h");
     }
 

@@ -37,7 +37,9 @@ fn the_smallest_pipeline_has_the_documented_defaults() {
     assert_eq!((pipeline.name(), pipeline.ledger_schema()), ("crm", "pgdeploy"));
     assert_eq!(pipeline.base_dir(), Path::new("crm"));
     let dev = pipeline.environment("dev", &nothing_set).unwrap();
-    insta::assert_snapshot!(dev.effective_without_secrets(), @"");
+    insta::assert_snapshot!(dev.effective_without_secrets(), @r#"
+    {"backfill":{"batch_size":200,"budget":"20m","idle_in_transaction_session_timeout":"2m","lock_timeout":"1m","max_batch":20000,"min_batch":50,"path":"backfills","pause":"0s","progress_every":10,"statement_timeout":"2m","target":"20ms"},"connect":{"initial":"250ms","max":"5s","wait":"1m"},"fixtures":null,"index":{"budget":"2h","path":"indexes"},"ledger_schema":"pgdeploy","lock":{"wait":"0s"},"name":"crm","schema":{"lock_timeout":"500ms","path":"migrations","retry_for":"5m","statement_timeout":"15m"},"services":null,"version":1}
+    "#);
 }
 
 #[test]
@@ -72,8 +74,8 @@ fn dev_works_without_the_variables_of_production() {
     let pipeline = pipeline(SMALLEST);
     assert!(matches!(pipeline.environment("dev", &nothing_set).unwrap().database, Database::Embedded));
     let error = pipeline.environment("production", &nothing_set).unwrap_err();
-    insta::assert_snapshot!(error, @"");
-    insta::assert_snapshot!(error.problems[0].help.as_deref().unwrap(), @"");
+    insta::assert_snapshot!(error, @"E269 crm/pipeline.yaml:6:28: `PRODUCTION_DATABASE_URL` is not set");
+    insta::assert_snapshot!(error.problems[0].help.as_deref().unwrap(), @"set it for this command: `export PRODUCTION_DATABASE_URL=...`");
     let set = |name: &str| Some(format!("postgres://{}/d", name.to_lowercase()));
     assert_eq!(
         url(&pipeline.environment("production", &set).unwrap()),
