@@ -19,6 +19,7 @@ use crate::settings::Settings;
 use crate::size::Size;
 use crate::texts::{self, Texts};
 use crate::verify;
+use crate::walk::stoppable;
 
 pub(crate) struct Worker<'a> {
     pub(crate) stage: &'a Stage<'a, Event>,
@@ -129,7 +130,10 @@ impl<'a> Worker<'a> {
         self.started(current.is_some());
         loop {
             let about = (backfill, self.stage.deployment);
-            let Some(claim) = claim::claim(session, ledger, about, self.claim.as_ref()).await? else {
+            // A killed runner's last batch may still hold the range's row.
+            let canceller = session.canceller();
+            let claimed = claim::claim(session, ledger, about, self.claim.as_ref());
+            let Some(claim) = stoppable(&self.stage.stop, &canceller, Duration::ZERO, claimed).await? else {
                 return Ok(taken_over());
             };
             if self.claim.is_none() {
