@@ -21,8 +21,10 @@ pub(crate) fn passwords(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("://") {
         let start = at + 3;
-        let end =
-            start + text[start..].find([' ', '\t', '\n', '\r', '"', '\'']).unwrap_or(text.len() - start);
+        // White space ends a URL, but a password written by mistake may hold some.
+        let ours = text[..at].ends_with("postgres") || text[..at].ends_with("postgresql");
+        let ends = |one: char| matches!(one, '\n' | '\r' | '"' | '\'') || (!ours && one.is_whitespace());
+        let end = start + text[start..].find(ends).unwrap_or(text.len() - start);
         // A password may hold an unescaped `@` or `/` by mistake: all up to the last `@` is taken as secret.
         let Some(host) = text[start..end].rfind('@') else { continue };
         if let Some(colon) = text[start..start + host].find(':') {

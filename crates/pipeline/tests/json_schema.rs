@@ -1,5 +1,7 @@
 //! The JSON Schema an editor uses: current, and of one mind with the tool.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 
 use pgdeploy_pipeline as pipeline;

@@ -1,5 +1,7 @@
 //! What a valid pipeline.yaml means: defaults, overrides, references, secrets.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

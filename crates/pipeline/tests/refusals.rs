@@ -1,5 +1,7 @@
 //! What people read where pipeline.yaml is wrong.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use pgdeploy_pipeline as pipeline;
