@@ -17,7 +17,7 @@ fn three_files() -> Project {
 fn the_second_of_three_files_fails_and_the_deploy_stops_there() {
     let project = three_files();
     let failed =
-        project.deploy().exits(1).says("E108").says("migrations/0002_b.sql:2:13").says("1 of 3 migrations");
+        project.deploy().exits(1).says("E108").says("migrations/0002_b.sql:2:1").says("1 of 3 migrations");
     assert!(failed.stdout.contains("0001_a"), "what was applied is told: {}", failed.stdout);
     let mut client = project.client();
     assert_eq!(client.text("to_regclass('a')"), "a");
@@ -54,13 +54,15 @@ fn a_clean_database_gets_everything_and_the_second_deploy_is_a_no_op() {
 fn a_blocked_migration_gives_way_names_who_blocks_and_gets_in_when_the_way_is_free() {
     let project = Project::new().pipeline("stages: { schema: { lock_timeout: 300ms, retry_for: 60s } }\n");
     let mut reader = project.client();
-    reader.run("CREATE TABLE busy (id int); BEGIN; SELECT * FROM busy");
+    reader.run("CREATE TABLE busy (id int)");
+    reader.run("BEGIN; SELECT * FROM busy");
     let pid = reader.pid();
     let project = project.file("migrations/0001_add.sql", "ALTER TABLE busy ADD c int;");
     let running = project.start(&["deploy", "--format", "jsonl"]);
     let mut watcher = project.client();
     until("an attempt gives way", || {
-        watcher.is("EXISTS (SELECT FROM pgdeploy.journal WHERE event = 'migration.retrying')")
+        watcher.is("to_regclass('pgdeploy.journal') IS NOT NULL")
+            && watcher.is("EXISTS (SELECT FROM pgdeploy.journal WHERE event = 'migration.retrying')")
     });
     reader.run("COMMIT");
     let outcome = running.wait().exits(0);
@@ -74,7 +76,8 @@ fn a_blocked_migration_gives_way_names_who_blocks_and_gets_in_when_the_way_is_fr
 fn patience_that_ends_is_75_with_nothing_of_the_file_in_the_database() {
     let project = Project::new().pipeline("stages: { schema: { lock_timeout: 200ms, retry_for: 1s } }\n");
     let mut reader = project.client();
-    reader.run("CREATE TABLE busy (id int); BEGIN; SELECT * FROM busy");
+    reader.run("CREATE TABLE busy (id int)");
+    reader.run("BEGIN; SELECT * FROM busy");
     let project =
         project.file("migrations/0001_add.sql", "CREATE TABLE before (id int);\nALTER TABLE busy ADD c int;");
     let pid = reader.pid();

@@ -58,7 +58,7 @@ fn a_stop_that_fails_is_7_before_any_change_and_its_words_are_kept() {
 #[test]
 fn a_stop_that_hangs_is_ended_with_all_it_started() {
     let project = project().pipeline(
-        "services: { stop: { run: [sh, -c, 'sleep 600 & echo $! > child; wait'], timeout: 1s } }\n",
+        "services: { stop: { run: [sh, -c, 'sleep 600 & echo $$! > child; wait'], timeout: 1s } }\n",
     );
     project.deploy().exits(7).says("1s");
     let child = std::fs::read_to_string(project.path().join("child")).expect("the child's pid");

@@ -32,29 +32,30 @@ impl Client {
     }
 
     #[track_caller]
-    fn row(&mut self, text: &str) -> PgRow {
-        let query = sqlx::query(AssertSqlSafe(text.to_owned())).persistent(false);
+    fn value(&mut self, text: &str, cast: &str) -> PgRow {
+        let query = sqlx::query(AssertSqlSafe(format!("WITH q(v) AS (SELECT {text}) SELECT {cast} FROM q")))
+            .persistent(false);
         self.runtime
             .block_on(query.fetch_one(&mut self.connection))
             .unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
-    /// One number: cast it to int8.
+    /// One number: what follows SELECT.
     #[track_caller]
     pub(crate) fn number(&mut self, text: &str) -> i64 {
-        self.row(&format!("SELECT ({text})::int8")).get(0)
+        self.value(text, "v::int8").get(0)
     }
 
-    /// One text; `NULL` as such.
+    /// One value as text: what follows SELECT; `NULL` as such.
     #[track_caller]
     pub(crate) fn text(&mut self, text: &str) -> String {
-        self.row(&format!("SELECT coalesce(({text})::text, 'NULL')")).get(0)
+        self.value(text, "coalesce(v::text, 'NULL')").get(0)
     }
 
-    /// Whether something is so.
+    /// Whether something is so: what follows SELECT.
     #[track_caller]
     pub(crate) fn is(&mut self, text: &str) -> bool {
-        self.row(&format!("SELECT ({text})::bool")).get(0)
+        self.value(text, "v::bool").get(0)
     }
 
     /// The backend of this session.

@@ -34,6 +34,22 @@ pub enum Error {
     },
 }
 
+/// A file's text that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct ScriptError {
+    /// The statement that failed, from 0; `None` where that is unknown.
+    pub statement: Option<usize>,
+    /// Why.
+    pub error: Error,
+}
+
+impl From<Error> for ScriptError {
+    fn from(error: Error) -> Self {
+        Self { statement: None, error }
+    }
+}
+
 /// The fields of an error report (Frontend/Backend Protocol, section 55.8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerError {

@@ -24,7 +24,7 @@ pub mod wait;
 
 pub use backoff::Backoff;
 pub use cancel::{Canceller, cancel_on};
-pub use error::{Class, Error, ServerError};
+pub use error::{Class, Error, ScriptError, ServerError};
 pub use lock::{Holder, LockError, LockKey, RunLock};
 pub use query::query;
 pub use session::Session;

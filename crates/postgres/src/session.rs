@@ -1,10 +1,12 @@
 //! One session: a connection with known settings.
 
+use futures_util::StreamExt;
+use sqlx::Either;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::cancel::Canceller;
-use crate::error::Error;
+use crate::error::{Error, ScriptError};
 use crate::query::{query, script};
 use crate::target::Target;
 
@@ -65,6 +67,21 @@ impl Session {
     /// otherwise. Returns the number of rows of the last statement.
     pub async fn run(&mut self, text: &str) -> Result<u64, Error> {
         Ok(self.connection.execute(script(text)).await?.rows_affected())
+    }
+
+    /// Sends a file's text by the simple protocol. An error comes with the number of the statement, since the server
+    /// does not give every error a position.
+    pub async fn script(&mut self, text: &str) -> Result<(), ScriptError> {
+        let mut succeeded = 0;
+        let mut results = self.connection.fetch_many(script(text));
+        while let Some(result) = results.next().await {
+            match result {
+                Ok(Either::Left(_)) => succeeded += 1,
+                Ok(Either::Right(_)) => {}
+                Err(error) => return Err(ScriptError { statement: Some(succeeded), error: error.into() }),
+            }
+        }
+        Ok(())
     }
 
     /// All rows of a query without parameters.

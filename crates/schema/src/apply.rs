@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use postgres::{Backoff, Error, Session, Stage};
-use sql::Problem;
+use postgres::{Backoff, ScriptError, Session, Stage};
 
 use crate::attempt::{Attempt, Ended};
 use crate::event::{BlockedBy, Event};
 use crate::failure::Failure;
 use crate::migration::Migration;
+use crate::refusal;
 use crate::run::{Done, Settings};
 use crate::watch::Watch;
 
@@ -37,9 +37,9 @@ pub(crate) async fn apply(
             retries,
             waited,
         };
-        let watch = Watch::start(stage.lock, session.pid());
+        let watch = Watch::start(stage.lock, session.pid(), settings.lock_timeout);
         let began = Instant::now();
-        let error = match attempt.run(session, migration).await {
+        let failed = match attempt.run(session, migration).await {
             Ok(Ended::Committed(duration)) => {
                 return Ok(Done {
                     migration: migration.id().to_owned(),
@@ -49,7 +49,7 @@ pub(crate) async fn apply(
                     blocked_by,
                 });
             }
-            Ok(Ended::GaveWay(error)) => error,
+            Ok(Ended::GaveWay(failed)) => failed,
             Err(Failure::Orphan { pid }) if started.elapsed() < ORPHAN_PATIENCE => {
                 (stage.events)(Event::Orphan { pid });
                 pause(stage, Duration::from_millis(500)).await?;
@@ -65,12 +65,19 @@ pub(crate) async fn apply(
         }
         let retry_in = backoff.next_wait();
         if started.elapsed() + retry_in > settings.retry_for {
-            return Err(out_of_patience(migration, settings, &error, retries, started.elapsed(), blocked_by));
+            return Err(out_of_patience(
+                migration,
+                settings,
+                &failed,
+                retries,
+                started.elapsed(),
+                blocked_by,
+            ));
         }
         (stage.events)(Event::Retrying {
             migration: migration.id().to_owned(),
             attempt: retries,
-            sqlstate: error.sqlstate().unwrap_or_default().to_owned(),
+            sqlstate: failed.error.sqlstate().unwrap_or_default().to_owned(),
             waited_ms: milliseconds(began.elapsed()),
             retry_in_ms: milliseconds(retry_in),
             blocked_by: blocked_by.clone(),
@@ -90,21 +97,18 @@ async fn pause(stage: &Stage<'_, Event>, wait: Duration) -> Result<(), Failure> 
 fn out_of_patience(
     migration: &Migration,
     settings: &Settings,
-    error: &Error,
+    failed: &ScriptError,
     attempts: u32,
     waited: Duration,
     blocked_by: Vec<BlockedBy>,
 ) -> Failure {
     let source = &migration.source;
     let patience = settings.retry_for.as_secs_f64();
-    let message = format!(
-        "did not get its locks within {patience}s ({attempts} attempts of {:?}): {error}",
-        settings.lock_timeout
-    );
-    let problem = match error.server().and_then(|report| report.position) {
-        Some(nth) => Problem::at_character("E101", source, 0, nth, message),
-        None => Problem::with_file("E101", &source.path, message),
-    };
+    let (each, error) = (settings.lock_timeout, &failed.error);
+    let message =
+        format!("did not get its locks within {patience}s ({attempts} attempts of {each:?}): {error}");
+    let position = error.server().and_then(|report| report.position);
+    let problem = refusal::at("E101", source, failed.statement, position, message);
     Failure::Blocked { problem, attempts, waited, blocked_by }
 }
 

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use postgres::{Class, Error, LockKey, Row, RunLock, Session, cancel_on, query};
+use postgres::{Class, Error, LockKey, Row, RunLock, ScriptError, Session, cancel_on, query};
 use sql::Problem;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::migration::Migration;
+use crate::refusal::refusal;
 
 /// What an attempt needs to know.
 pub(crate) struct Attempt<'a> {
@@ -27,7 +28,7 @@ pub(crate) enum Ended {
     /// It is in the database.
     Committed(Duration),
     /// Others held what it needed (55P03, 40P01, 40001); it was rolled back whole.
-    GaveWay(Error),
+    GaveWay(ScriptError),
 }
 
 impl Attempt<'_> {
@@ -36,14 +37,15 @@ impl Attempt<'_> {
         let started = Instant::now();
         let xid = match self.body(session, migration, started).await {
             Ok(xid) => xid,
-            Err(failure) => {
+            Err(stopped) => {
                 // If this fails, the connection is gone, and the server rolls back by itself.
                 let _ = session.run("ROLLBACK").await;
-                return match failure {
-                    Failure::Session(error) if error.class() == Class::Contention => {
-                        Ok(Ended::GaveWay(error))
+                return match stopped {
+                    Stopped::Script(failed) if failed.error.class() == Class::Contention => {
+                        Ok(Ended::GaveWay(failed))
                     }
-                    other => Err(other),
+                    Stopped::Script(failed) => Err(refusal("E108", &migration.source, failed)),
+                    Stopped::For(failure) => Err(failure),
                 };
             }
         };
@@ -56,7 +58,7 @@ impl Attempt<'_> {
                 }
             }
             // Deferred constraints are checked here.
-            Err(error) => return self.refused(migration, error),
+            Err(error) => return Err(refusal("E108", &migration.source, error.into())),
         }
         session.reset().await?;
         Ok(Ended::Committed(started.elapsed()))
@@ -68,22 +70,15 @@ impl Attempt<'_> {
         session: &mut Session,
         migration: &Migration,
         started: Instant,
-    ) -> Result<String, Failure> {
+    ) -> Result<String, Stopped> {
         session.run(&self.opening()).await?;
         let xid = self.fence(session).await?;
         self.record(session, migration, &xid).await?;
         let canceller = session.canceller();
-        let executed = cancel_on(self.stop, &canceller, session.run(&migration.source.text)).await;
-        match executed {
-            Ok(_) => {}
-            Err(error) if self.stop.is_cancelled() && error.class() == Class::Cancelled => {
-                return Err(Failure::Interrupted);
-            }
-            Err(error) if error.class() == Class::Contention || error.is_lost_connection() => {
-                return Err(error.into());
-            }
-            Err(error) => return self.refused(migration, error),
-        }
+        cancel_on(self.stop, &canceller, session.script(&migration.source.text)).await.map_err(|failed| {
+            let ours = self.stop.is_cancelled() && failed.error.class() == Class::Cancelled;
+            if ours { Stopped::For(Failure::Interrupted) } else { Stopped::Script(failed) }
+        })?;
         let now: Option<String> = session
             .one("SELECT pg_catalog.pg_current_xact_id_if_assigned()::text")
             .await?
@@ -92,7 +87,7 @@ impl Attempt<'_> {
         if now.as_ref() != Some(&xid) {
             let problem = Problem::with_file("E109", &migration.source.path, "ended the transaction it was run in")
                 .help("what stood before the COMMIT is in the database without a record: compare by hand before the next deploy");
-            return Err(Failure::EndedTransaction(problem));
+            return Err(Stopped::For(Failure::EndedTransaction(problem)));
         }
         self.complete(session, migration, started.elapsed()).await?;
         Ok(xid)
@@ -176,18 +171,26 @@ impl Attempt<'_> {
             .await?;
         Ok(())
     }
+}
 
-    /// The server's report as a problem of the file, with a caret.
-    fn refused<T>(&self, migration: &Migration, error: Error) -> Result<T, Failure> {
-        let Error::Server(report) = error else { return Err(error.into()) };
-        let source = &migration.source;
-        let message = report.to_string();
-        let mut problem = match report.position {
-            Some(nth) => Problem::at_character("E108", source, 0, nth, message),
-            None => Problem::with_file("E108", &source.path, message),
-        };
-        problem.help = report.hint.clone().or_else(|| report.detail.clone());
-        Err(Failure::Refused { problem, report })
+/// Why the body of an attempt did not come to its end.
+enum Stopped {
+    /// The file's own text failed.
+    Script(ScriptError),
+    /// Anything else.
+    For(Failure),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Stopped::For(failure)
+    }
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        // Our own statements wait for locks too: for the history row of another runner.
+        Stopped::Script(error.into())
     }
 }
 

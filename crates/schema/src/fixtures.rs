@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use postgres::{Class, Session, Stage, cancel_on, query};
-use sql::{Problem, Source};
+use sql::Source;
 
 use crate::apply::milliseconds;
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::refusal::refusal;
 
 /// A file of rows, and the version after which they fit.
 #[derive(Debug, Clone)]
@@ -47,19 +48,12 @@ impl Fixtures {
         let record = query(&text).bind(self.path()).bind(&self.source.sha256).bind(stage.deployment);
         record.execute(session.connection()).await.map_err(postgres::Error::from)?;
         let canceller = session.canceller();
-        match cancel_on(&stage.stop, &canceller, session.run(&self.source.text)).await {
-            Ok(_) => Ok(()),
-            Err(error) if stage.stop.is_cancelled() && error.class() == Class::Cancelled => {
+        match cancel_on(&stage.stop, &canceller, session.script(&self.source.text)).await {
+            Ok(()) => Ok(()),
+            Err(failed) if stage.stop.is_cancelled() && failed.error.class() == Class::Cancelled => {
                 Err(Failure::Interrupted)
             }
-            Err(postgres::Error::Server(report)) => {
-                let problem = match report.position {
-                    Some(nth) => Problem::at_character("E114", &self.source, 0, nth, report.to_string()),
-                    None => Problem::with_file("E114", &self.source.path, report.to_string()),
-                };
-                Err(Failure::Refused { problem, report })
-            }
-            Err(error) => Err(error.into()),
+            Err(failed) => Err(refusal("E114", &self.source, failed)),
         }
     }
 }

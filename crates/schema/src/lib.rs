@@ -18,6 +18,7 @@ mod failure;
 mod fixtures;
 mod history;
 mod migration;
+mod refusal;
 mod run;
 mod watch;
 

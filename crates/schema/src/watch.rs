@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 
 use crate::event::BlockedBy;
 
-/// First look: soon, since an attempt waits half a second by default.
-const FIRST: Duration = Duration::from_millis(200);
+/// First look, unless the attempt gives way before: most migrations are done by then.
+const FIRST: Duration = Duration::from_millis(100);
 /// Further looks: `pg_blocking_pids` takes the lock manager exclusively.
 const FURTHER: Duration = Duration::from_secs(1);
 
@@ -21,12 +21,12 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Starts to watch. What cannot be seen (no session to be had) is not reported; the migration does not fail for it.
-    pub(crate) fn start(lock: &RunLock, pid: i32) -> Self {
+    pub(crate) fn start(lock: &RunLock, pid: i32, lock_timeout: Duration) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (target, told) = (lock.target().clone(), seen.clone());
         let task = tokio::spawn(async move {
             // Most migrations are done before anybody needs to look: only then is a session opened.
-            tokio::time::sleep(FIRST).await;
+            tokio::time::sleep(FIRST.min(lock_timeout / 2)).await;
             let Ok(mut session) = target.connect("watch").await else { return };
             while let Ok(blockers) = holders::of(&mut session, pid).await {
                 if !blockers.is_empty() {

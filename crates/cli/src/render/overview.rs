@@ -91,6 +91,9 @@ fn index(plan: &IndexPlan, style: Style, all: bool) -> String {
             index::Action::Drop => Some("drop"),
         };
         match word {
+            Some(word) if item.state == index::State::NoTable => {
+                lines.add(&item.name, &format!("{word}  on {}, after the schema stage", item.table));
+            }
             Some(word) => lines.add(&item.name, &format!("{word}  on {}{note}", item.table)),
             None if all || item.note.is_some() => {
                 lines.add(&item.name, &style.faint(&format!("{}{note}", shown(&item.state))))
@@ -114,6 +117,9 @@ fn backfill(plan: &BackfillPlan, style: Style, all: bool) -> String {
         match item.state {
             backfill::State::Complete if all => lines.add(&item.id, &style.faint(&format!("complete{done}"))),
             backfill::State::Complete => {}
+            backfill::State::WaitingForSchema => {
+                lines.add(&item.id, &format!("fill  on {}, after the schema stage", item.table));
+            }
             state => {
                 lines.add(&item.id, &format!("{}  on {}  {rows}{done}{note}", shown(&state), item.table))
             }

@@ -266,7 +266,7 @@ impl Screen {
                 let of = format!("{} of {} rows", grouped(*rows), grouped(*rows.max(estimated_rows)));
                 if state.moving.is_some() {
                     state.moves(id, &format!("{}  {of}  {rate}{left}", bar(*rows, *estimated_rows)));
-                } else if *milestone && state.repeated.elapsed() > PLAIN_EVERY {
+                } else if *milestone && rows < estimated_rows && state.repeated.elapsed() > PLAIN_EVERY {
                     let line = state
                         .lines
                         .line(id, &format!("{of}  {}  {rate}{left}", percent(*rows, *estimated_rows)));
