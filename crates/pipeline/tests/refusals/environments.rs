@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pgdeploy_pipeline as pipeline;
 
-use super::{environment, with};
+use super::{REST, environment, with};
 
 #[test]
 fn environments_are_refused_that_could_not_be_reached() {
