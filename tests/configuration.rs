@@ -49,3 +49,15 @@ fn another_pipeline_in_the_same_ledger_is_refused_with_the_way_out() {
     );
     other.deploy().exits(2).says("E312").says("ledger_schema");
 }
+
+#[test]
+fn init_writes_a_pipeline_that_deploys_and_overwrites_nothing() {
+    let project = Project::new();
+    project.remove("pipeline.yaml");
+    project.pgdeploy(&["init"]).exits(0).says("wrote    ");
+    project.pgdeploy(&["new", "migration", "Add phone"]).exits(0).says("migrations/0002_add_phone.sql");
+    project.write("migrations/0002_add_phone.sql", b"ALTER TABLE customers ADD phone text;");
+    project.deploy().exits(0).says("-> dev").says("0002_add_phone");
+    project.pgdeploy(&["init"]).exits(0).says("kept     pipeline.yaml");
+    project.deploy().exits(0).says("NOTHING TO DO");
+}

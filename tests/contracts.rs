@@ -26,6 +26,9 @@ fn the_committed_schemas_are_current() {
         let printed = project.pgdeploy(&["schema", of]).exits(0).json();
         assert_eq!(printed, committed(path), "refresh it: cargo run -- schema {of} > {path}");
     }
+    let printed = project.pgdeploy(&["schema", "reference"]).exits(0).stdout;
+    let page = std::fs::read_to_string(root().join("docs/pipeline-keys.md")).expect("docs/pipeline-keys.md");
+    assert_eq!(printed, page, "refresh it: cargo run -- schema reference > docs/pipeline-keys.md");
 }
 
 #[test]
@@ -124,5 +127,39 @@ fn no_secret_appears_in_any_output_or_record() {
             !client.is(&format!("EXISTS (SELECT FROM pgdeploy.{table} t WHERE t::text LIKE '%canary%')")),
             "{table}"
         );
+    }
+}
+
+/// Codes as the program writes them: `"E101"`.
+fn codes_below(folder: &std::path::Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            codes_below(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).expect("a source file");
+            found.extend(text.split('"').filter(|word| is_code(word)).map(str::to_owned));
+        }
+    }
+}
+
+fn is_code(word: &str) -> bool {
+    word.len() == 4 && word.starts_with(['E', 'W']) && word[1..].bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[test]
+fn every_code_of_the_program_is_documented() {
+    let page = std::fs::read_to_string(root().join("docs/messages.md")).expect("docs/messages.md");
+    let mut documented: BTreeSet<String> = page
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| is_code(word))
+        .map(str::to_owned)
+        .collect();
+    documented.extend((230..=239).map(|number| format!("E{number}")));
+    for name in ["sql", "pipeline", "postgres", "schema", "index", "backfill", "orchestrator", "cli"] {
+        let mut used = BTreeSet::new();
+        codes_below(&root().join("crates").join(name).join("src"), &mut used);
+        let missing: Vec<_> = used.difference(&documented).collect();
+        assert!(missing.is_empty(), "crate {name}: {missing:?} are not in docs/messages.md");
     }
 }

@@ -17,6 +17,7 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
+  pgdeploy init                       write a first pipeline here
   pgdeploy check                      read pipeline.yaml and every file; needs no database
   pgdeploy plan --env staging         what a deploy would do, without doing it
   pgdeploy deploy                     deploy to the only environment, or to an embedded `dev`
@@ -72,6 +73,16 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a first pipeline.yaml, the folders and an example of each kind of file; never overwrites
+    Init,
+    /// Write the next migration, index or backfill file
+    New {
+        /// Which kind
+        #[arg(value_enum)]
+        kind: Kind,
+        /// What it is about, such as add_email
+        name: String,
+    },
     /// Read pipeline.yaml and every file of the release, and report all that is wrong; needs no database
     Check(Environment),
     /// Say what a deploy would do, stage by stage; changes nothing
@@ -87,7 +98,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         environment: Environment,
     },
-    /// Print the JSON Schema of pipeline.yaml, or of the lines of `--format jsonl`
+    /// Print the JSON Schema of pipeline.yaml or of the lines of `--format jsonl`, or the reference of the keys
     Schema {
         /// Which format
         #[arg(value_enum, default_value_t = SchemaOf::Pipeline)]
@@ -144,8 +155,16 @@ pub(crate) enum Dev {
     Reset,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Migration,
+    Index,
+    Backfill,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum SchemaOf {
     Pipeline,
     Jsonl,
+    Reference,
 }

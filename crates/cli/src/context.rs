@@ -141,7 +141,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn tell_configuration(error: &pipeline::Error, format: Format, style: Style) -> Told {
+/// Tells what is wrong with pipeline.yaml.
+pub(crate) fn tell_configuration(error: &pipeline::Error, format: Format, style: Style) -> Told {
     match format {
         Format::Text => eprintln!("{}", diagnostic::all(&error.problems, style)),
         _ => println!("{}", json::pretty(&json::of_configuration(error))),

@@ -13,7 +13,7 @@ use crate::target::Target;
 /// Settings that a role or a database may have turned against us (ALTER ROLE .. SET statement_timeout), brought to the
 /// server's defaults. Each stage then sets its own, for its own transactions.
 const BASELINE: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
-     SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off; \
+     SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off; \
      SET row_security = on; SET synchronous_commit = DEFAULT";
 
 /// A connection to the server, with settings that are the same whoever we are.

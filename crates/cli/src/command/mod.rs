@@ -3,6 +3,8 @@
 mod check;
 mod deploy;
 mod dev;
+mod init;
+mod new;
 mod plan;
 mod schema;
 mod status;
@@ -17,6 +19,8 @@ use crate::arguments::{Arguments, Command};
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let global = arguments.global;
     let result = match arguments.command {
+        Command::Init => init::run(&global),
+        Command::New { kind, name } => new::run(&global, kind, &name),
         Command::Check(environment) => check::run(&global, &environment),
         Command::Plan(look) => plan::run(&global, &look).await,
         Command::Deploy(deploy) => deploy::run(&global, &deploy).await,

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use crate::arguments::SchemaOf;
 use crate::context::Told;
-use crate::render::json;
+use crate::render::{json, reference};
 
 pub(crate) fn run(of: SchemaOf) -> Result<ExitCode, Told> {
-    let schema = match of {
-        SchemaOf::Pipeline => pipeline::json_schema(),
-        SchemaOf::Jsonl => orchestrator::jsonl_schema(),
-    };
-    println!("{}", json::pretty(&schema));
+    match of {
+        SchemaOf::Pipeline => println!("{}", json::pretty(&pipeline::json_schema())),
+        SchemaOf::Jsonl => println!("{}", json::pretty(&orchestrator::jsonl_schema())),
+        SchemaOf::Reference => print!("{}", reference::page(&pipeline::json_schema())),
+    }
     Ok(ExitCode::SUCCESS)
 }

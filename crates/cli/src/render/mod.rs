@@ -1,11 +1,14 @@
 //! What people and programs see.
 
+mod board;
 pub(crate) mod diagnostic;
 pub(crate) mod ending;
 pub(crate) mod json;
 pub(crate) mod overview;
+pub(crate) mod reference;
 pub(crate) mod screen;
 mod stage_lines;
+mod stages;
 pub(crate) mod style;
 mod words;
 

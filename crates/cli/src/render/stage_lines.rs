@@ -5,7 +5,7 @@ use orchestrator::StageName;
 /// Where the item's column begins.
 const MARGIN: usize = 16;
 /// How wide the item's name is, at least.
-const NAME: usize = 34;
+const NAME: usize = 30;
 
 /// Composes lines of one stage after the other.
 #[derive(Debug, Default)]

@@ -46,9 +46,9 @@ pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number as u64), if number == 1 { one } else { many })
 }
 
-/// `##########----------  52 %`, or only the share where colours are off.
+/// `█████░░░░░  52 %`.
 pub(crate) fn bar(done: u64, total: u64) -> String {
-    const WIDTH: u64 = 20;
+    const WIDTH: u64 = 10;
     let share = if total == 0 { 0.0 } else { (done as f64 / total as f64).min(1.0) };
     let full = (share * WIDTH as f64) as usize;
     format!("{}{} {:>3.0} %", "█".repeat(full), "░".repeat(WIDTH as usize - full), (share * 100.0).floor())
