@@ -27,6 +27,8 @@ pub struct Declaration {
     pub span: Range<usize>,
     /// The byte of the file behind the table's name: from there on the statement is sent as it is written.
     pub(crate) tail: usize,
+    /// Neither a predicate nor an expression: the builds of such indexes do not wait for each other.
+    pub(crate) plain: bool,
 }
 
 /// `DROP INDEX name;`: an index that should no longer exist.

@@ -27,6 +27,8 @@ mod locks;
 mod outcome;
 mod plan;
 mod run;
+mod schedule;
+mod settings;
 mod settle;
 mod state;
 mod survey;
@@ -41,7 +43,8 @@ pub use ledger::LEDGER;
 pub use load::load;
 pub use outcome::{ItemOutcome, Outcome, Settled};
 pub use plan::{Item, Plan, plan};
-pub use run::{Settings, run};
+pub use run::run;
+pub use settings::{OnDrift, Settings};
 pub use state::{Action, State};
 
 /// The code of every warning of this stage.

@@ -104,8 +104,11 @@ fn declared(source: &Arc<Source>, statement: &Statement, index: &IndexStmt) -> R
         _ => return Err(unreadable()),
     };
     let definition = source.text[statement.span.clone()].to_owned();
-    let plain = IndexStmt { concurrent: false, ..index.clone() };
-    let canonical = sql::statement_text(NodeEnum::IndexStmt(Box::new(plain)));
+    let mut columns = index.index_params.iter().filter_map(|column| column.node.as_ref());
+    let plain = index.where_clause.is_none()
+        && columns.all(|column| !matches!(column, NodeEnum::IndexElem(element) if element.expr.is_some()));
+    let wish = IndexStmt { concurrent: false, ..index.clone() };
+    let canonical = sql::statement_text(NodeEnum::IndexStmt(Box::new(wish)));
     let digest = Sha256::digest(canonical.as_deref().unwrap_or(&definition).as_bytes());
     Ok(Declaration {
         name: name.text,
@@ -117,6 +120,7 @@ fn declared(source: &Arc<Source>, statement: &Statement, index: &IndexStmt) -> R
         source: source.clone(),
         span: statement.span.clone(),
         tail: head.tail,
+        plain,
     })
 }
 

@@ -1,27 +1,24 @@
 //! The stage's run: every declaration settled, none of them able to fail the deploy.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use postgres::{Error, Stage};
 use tokio::time::Instant;
 
-use crate::declaration::{Declaration, Declarations};
+use crate::declaration::{Declaration, Declarations, Tombstone};
 use crate::ending::Ending;
 use crate::event::Event;
 use crate::ledger;
 use crate::outcome::{ItemOutcome, Outcome};
 use crate::plan::{Judged, Plan, judge};
+use crate::schedule::{self, Queue, Schedule};
+use crate::settings::Settings;
 use crate::worker::Worker;
 
-/// How patient the stage is.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// For the whole stage; then the server is left to finish what it builds.
-    pub budget: Duration,
-}
-
-/// Settles every declaration, in the order of the files: indexes first, then tombstones. What the plan saw may be over:
-/// the schema stage has run since, so the database is read again.
+/// Settles every declaration, indexes first, then tombstones. What the plan saw may be over: the schema stage has run
+/// since, so the database is read again.
 ///
 /// When `stage.stop` fires, the server is left to finish a build that has begun in earnest, and this returns within five
 /// seconds. Dropping this future leaves the server to finish, too; the next run adopts what it finds.
@@ -32,7 +29,7 @@ pub async fn run(stage: &Stage<'_, Event>, plan: &Plan, settings: &Settings) -> 
         return outcome;
     }
     let deadline = Instant::now() + settings.budget;
-    outcome.items = match open(stage, declarations, deadline).await {
+    outcome.items = match open(stage, declarations, settings, deadline).await {
         Ok((worker, judged)) => settle_all(worker, declarations, judged).await,
         Err(error) => {
             let names = declarations.indexes.iter().map(|index| (index.name.clone(), index.table.clone()));
@@ -42,7 +39,7 @@ pub async fn run(stage: &Stage<'_, Event>, plan: &Plan, settings: &Settings) -> 
         }
     };
     let places = declarations.indexes.iter().map(Declaration::place);
-    let places = places.chain(declarations.tombstones.iter().map(crate::Tombstone::place));
+    let places = places.chain(declarations.tombstones.iter().map(Tombstone::place));
     outcome.warnings =
         outcome.items.iter().zip(places).filter_map(|(item, place)| item.warning(&place)).collect();
     outcome.interrupted = stage.stop.is_cancelled();
@@ -52,9 +49,10 @@ pub async fn run(stage: &Stage<'_, Event>, plan: &Plan, settings: &Settings) -> 
 async fn open<'a>(
     stage: &'a Stage<'a, Event>,
     declarations: &Declarations,
+    settings: &'a Settings,
     deadline: Instant,
 ) -> Result<(Worker<'a>, Vec<Judged>), Error> {
-    let mut worker = Worker::open(stage, deadline).await?;
+    let mut worker = Worker::open(stage, settings, deadline).await?;
     ledger::close_left(&mut worker.session, stage.ledger, stage.deployment).await?;
     let indexes: Vec<&Declaration> = declarations.indexes.iter().collect();
     let judged = judge(&mut worker.session, &indexes, stage.ledger).await?;
@@ -66,17 +64,48 @@ async fn settle_all(
     declarations: &Declarations,
     judged: Vec<Judged>,
 ) -> Vec<ItemOutcome> {
-    let mut items = Vec::with_capacity(declarations.len());
-    let mut unfinished = Vec::new();
-    for (declaration, judged) in declarations.indexes.iter().zip(judged) {
-        let table = judged.found.table.as_ref().map(|table| table.oid);
-        let item = worker.settle(declaration, judged).await;
-        unfinished.extend(table.filter(|_| !item.outcome.is_fine()));
-        items.push(item);
-    }
+    let declared = &declarations.indexes;
+    let Schedule { at_rest, plain, others } = Schedule::of(declared, &judged);
+    let mut settled = take(&mut worker, &Mutex::new([at_rest].into()), declared, &judged).await;
+    let more = worker.settings.parallel.min(plain.len()).saturating_sub(1);
+    let plain = Mutex::new(plain);
+    let (stage, settings, deadline) = (worker.stage, worker.settings, worker.deadline);
+    let helping = (0..more).map(async |_| {
+        // Without a connection for it, the others do its part.
+        let Ok(mut helper) = Worker::open(stage, settings, deadline).await else { return Vec::new() };
+        let settled = take(&mut helper, &plain, declared, &judged).await;
+        helper.session.close().await;
+        settled
+    });
+    let (mine, theirs) = tokio::join!(take(&mut worker, &plain, declared, &judged), join_all(helping));
+    settled.extend(mine);
+    settled.extend(theirs.into_iter().flatten());
+    settled.extend(take(&mut worker, &Mutex::new(others), declared, &judged).await);
+    settled.sort_by_key(|(number, _)| *number);
+    let mut items: Vec<ItemOutcome> = settled.into_iter().map(|(_, item)| item).collect();
+    let fallen_short = items.iter().zip(&judged).filter(|(item, _)| !item.outcome.is_fine());
+    let unfinished: Vec<i64> =
+        fallen_short.filter_map(|(_, judged)| judged.found.table.as_ref().map(|table| table.oid)).collect();
     for tombstone in &declarations.tombstones {
         items.push(worker.bury(tombstone, &unfinished).await);
     }
     worker.session.close().await;
     items
+}
+
+/// Settles what is in a queue, table by table, until it is empty.
+async fn take(
+    worker: &mut Worker<'_>,
+    queue: &Queue,
+    declared: &[Declaration],
+    judged: &[Judged],
+) -> Vec<(usize, ItemOutcome)> {
+    let mut settled = Vec::new();
+    while let Some(table) = schedule::next(queue) {
+        for number in table {
+            let item = worker.settle(&declared[number], judged[number].clone()).await;
+            settled.push((number, item));
+        }
+    }
+    settled
 }

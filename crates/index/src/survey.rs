@@ -24,7 +24,10 @@ pub(crate) struct Table {
     pub(crate) owner: String,
     /// Whether we have the rights of its owner.
     pub(crate) owned: bool,
+    /// With its partitions.
     pub(crate) size_bytes: i64,
+    /// The oid of the partitioned table at the root; its own where it is no partition.
+    pub(crate) family: i64,
 }
 
 impl Table {
@@ -102,7 +105,11 @@ pub(crate) async fn indexes(session: &mut Session, declared: &[&Declaration]) ->
     let text = format!(
         "SELECT {NAME}, w.n, b.oid::int8, b.nspname::text, b.relname::text, b.relkind::text, \
                 pg_catalog.pg_get_userbyid(b.relowner)::text, pg_catalog.pg_has_role(b.relowner, 'USAGE'), \
-                CASE WHEN b.relkind IN ('r', 'm') THEN coalesce(pg_catalog.pg_relation_size(b.oid::regclass), 0) ELSE 0 END \
+                CASE WHEN b.relkind IN ('r', 'm') THEN coalesce(pg_catalog.pg_relation_size(b.oid::regclass), 0) \
+                     WHEN b.relkind = 'p' THEN (SELECT coalesce(sum(pg_catalog.pg_relation_size(relid)), 0)::int8 \
+                                                FROM pg_catalog.pg_partition_tree(b.oid::regclass)) ELSE 0 END, \
+                CASE WHEN b.relispartition THEN coalesce(pg_catalog.pg_partition_root(b.oid::regclass)::oid, b.oid) \
+                     ELSE b.oid END::int8 \
          FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w(schema, tab, name, n) \
          LEFT JOIN LATERAL {} b ON true \
          LEFT JOIN pg_catalog.pg_class c ON c.relname = w.name AND c.relnamespace = b.relnamespace {NAME_JOINS} \
@@ -172,5 +179,6 @@ fn table(row: &PgRow) -> Result<Option<Table>, Error> {
         owner: row.try_get(20)?,
         owned: row.try_get(21)?,
         size_bytes: row.try_get(22)?,
+        family: row.try_get(23)?,
     }))
 }

@@ -117,5 +117,6 @@ fn table_of(name: &FoundName) -> Option<Table> {
         owner: String::new(),
         owned: name.owned,
         size_bytes: 0,
+        family: name.of_oid?,
     })
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::event::{Event, WaitsFor};
 use crate::ledger::{Act, Ended};
 use crate::locks::{self, Holder};
+use crate::settings::Settings;
 use crate::survey::Table;
 use crate::watch::{Watch, milliseconds};
 
@@ -18,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Worker<'a> {
     pub(crate) stage: &'a Stage<'a, Event>,
     pub(crate) session: Session,
+    pub(crate) settings: &'a Settings,
     /// The end of the stage's budget.
     pub(crate) deadline: Instant,
 }
@@ -35,8 +37,12 @@ pub(crate) enum Waited {
 }
 
 impl<'a> Worker<'a> {
-    pub(crate) async fn open(stage: &'a Stage<'a, Event>, deadline: Instant) -> Result<Self, Error> {
-        Ok(Self { stage, session: stage.lock.session("index").await?, deadline })
+    pub(crate) async fn open(
+        stage: &'a Stage<'a, Event>,
+        settings: &'a Settings,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        Ok(Self { stage, session: stage.lock.session("index").await?, settings, deadline })
     }
 
     pub(crate) fn tell(&self, event: Event) {

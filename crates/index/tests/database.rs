@@ -33,7 +33,7 @@ pub(crate) struct Database {
     name: &'static str,
     pub(crate) target: Target,
     pub(crate) lock: RunLock,
-    pub(crate) budget: Duration,
+    pub(crate) settings: Settings,
     pub(crate) stop: CancellationToken,
     deployment: Mutex<i64>,
     events: Mutex<Vec<Event>>,
@@ -64,7 +64,7 @@ impl Database {
             name,
             target: root,
             lock,
-            budget: Duration::from_secs(120),
+            settings: Settings { budget: Duration::from_secs(120), ..Settings::default() },
             stop: CancellationToken::new(),
             deployment: Mutex::new(0),
             events: Mutex::new(Vec::new()),
@@ -127,7 +127,7 @@ impl Database {
         let events = |event| self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
         let (ledger, stop) = ("pgdeploy", self.stop.clone());
         let stage = Stage { lock: &self.lock, ledger, deployment, events: &events, stop };
-        Ok(index::run(&stage, &plan, &Settings { budget: self.budget }).await)
+        Ok(index::run(&stage, &plan, &self.settings).await)
     }
 
     /// How often the log has a statement of this database that begins so.

@@ -34,7 +34,7 @@ async fn a_build_whose_deploy_is_gone_is_adopted_by_the_next() -> Result<()> {
 #[tokio::test]
 async fn a_stop_leaves_the_server_to_finish_within_five_seconds() -> Result<()> {
     let mut database = Database::new("interrupt_stop", SLOW).await?;
-    let text = format!("{SLOW_INDEX}; CREATE INDEX t_a ON t (a); DROP INDEX gone");
+    let text = format!("{SLOW_INDEX}; CREATE INDEX t_a ON t (a) WHERE a > 0; DROP INDEX gone");
     let (outcome, stopped) = tokio::join!(database.run(&text), async {
         database.until(BUILDING).await?;
         database.stop.cancel();
@@ -82,7 +82,7 @@ async fn a_stop_while_writers_are_waited_for_leaves_nothing_behind() -> Result<(
 async fn a_budget_that_ends_while_snapshots_are_waited_for_leaves_the_server_to_finish() -> Result<()> {
     let mut database =
         Database::new("interrupt_budget", "CREATE TABLE t (a int); CREATE TABLE other (a int)").await?;
-    database.budget = Duration::from_secs(3);
+    (database.settings.budget, database.settings.parallel) = (Duration::from_secs(3), 1);
     let mut reader = database.session().await?;
     reader.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM other").await?;
     let text = "CREATE INDEX t_a ON t (a); CREATE INDEX other_a ON other (a)";
@@ -106,7 +106,7 @@ async fn a_budget_that_ends_while_snapshots_are_waited_for_leaves_the_server_to_
 #[tokio::test]
 async fn without_a_budget_nothing_is_begun_and_all_of_it_is_told() -> Result<()> {
     let mut database = Database::new("interrupt_nothing", SLOW).await?;
-    database.budget = Duration::ZERO;
+    database.settings.budget = Duration::ZERO;
     let outcome = database.run("CREATE INDEX t_a ON t (a); CREATE INDEX t_b ON t (b)").await?;
     assert!(outcome.items.iter().all(|item| item.outcome == Settled::Skipped), "{outcome:#?}");
     assert_eq!((outcome.warnings.len(), database.logged("CREATE INDEX CONCURRENTLY")?), (2, 0));

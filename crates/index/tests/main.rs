@@ -7,6 +7,7 @@ mod database;
 mod drift;
 mod interrupt;
 mod others;
+mod parallel;
 mod refusals;
 mod repair;
 mod tombstones;

@@ -58,7 +58,7 @@ async fn the_build_of_somebody_else_is_adopted() -> Result<()> {
 #[tokio::test]
 async fn a_build_that_cannot_be_waited_for_is_busy_and_never_dropped() -> Result<()> {
     let mut database = Database::new("others_busy", SLOW).await?;
-    database.budget = Duration::from_secs(1);
+    database.settings.budget = Duration::from_secs(1);
     let mut other = database.session().await?;
     let pid = other.pid();
     let (built, outcome) =

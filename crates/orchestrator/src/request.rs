@@ -96,7 +96,7 @@ impl Request {
                 retry_for: schema.retry_for,
                 statement_timeout: schema.statement_timeout,
             },
-            index: index::Settings { budget: index.budget },
+            index: index::Settings { budget: index.budget, ..Default::default() },
             backfill: backfill::Settings {
                 budget: backfill.budget,
                 batch_size: rows(backfill.batch_size),
