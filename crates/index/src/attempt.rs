@@ -7,12 +7,13 @@ use crate::declaration::Declaration;
 use crate::ending::Ending;
 use crate::event::{Event, named};
 use crate::ledger::Ended;
+use crate::leftover::CLEANING;
 use crate::outcome::Settled;
 use crate::plan::judge;
 use crate::settle::{Story, Turn, act};
 use crate::state::State;
 use crate::survey::Table;
-use crate::unlimited;
+use crate::unlimited::{self, LAST_CALL};
 use crate::watch::{Watch, lock, milliseconds};
 use crate::worker::{Waited, Worker, who};
 
@@ -32,7 +33,7 @@ impl Worker<'_> {
             return Ok(Some(Ending::skipped(Reason::Stopped)));
         }
         if self.is_over() {
-            return Ok(Some(Ending::skipped(Reason::Budget)));
+            return Ok(Some(Ending::skipped(self.over)));
         }
         match self.wait_for_table(&declaration.name, table, None).await? {
             Waited::Free => {}
@@ -45,7 +46,7 @@ impl Worker<'_> {
         let mut act = act("build", declaration, table, State::Missing);
         (act.attempt, act.pid) = (story.attempts, Some(session.pid()));
         let id = self.begin(act).await?;
-        let mut watch = Watch::open(self.stage, &declaration.name, &declaration.table).await;
+        let mut watch = Watch::open(self.stage, &declaration.name, table).await;
         let seen = watch.seen();
         self.tell(Event::Building {
             index: declaration.name.clone(),
@@ -55,7 +56,7 @@ impl Worker<'_> {
         });
         let statement = declaration.statement(&table.quoted(), true);
         let text = statement.text();
-        let ended = build::attempt(&mut session, &text, &mut watch, self.deadline, &self.stage.stop).await;
+        let ended = build::attempt(&mut session, &text, &mut watch, &self.limits()).await;
         let (phases, waited_for) = {
             let seen = lock(&seen);
             (seen.phases(), seen.waited_for())
@@ -110,7 +111,7 @@ impl Worker<'_> {
                     Some(report) => Ending::bad_definition(statement.problem(report), report),
                     None => Ending::failed(message),
                 };
-                Ok(Some(self.without_leftover(declaration, ending).await))
+                Ok(Some(self.without_leftover(declaration, ending, CLEANING).await))
             }
             build::Ended::Detached(reason) => {
                 let (pid, why) = (session.pid(), reason.words());
@@ -130,7 +131,10 @@ impl Worker<'_> {
                 let outcome = if reason == Reason::Stopped { Settled::Cancelled } else { Settled::Blocked };
                 let by = named(&waited_for);
                 self.finish(id, Ended { outcome: outcome.as_str(), message: Some(&by), ..result }).await?;
-                Ok(Some(self.without_leftover(declaration, Ending::blocked(outcome, reason, &by)).await))
+                let ending = Ending::blocked(outcome, reason, &by);
+                // The drop of what it left waits for the same writers.
+                let patience = if reason == Reason::Writers { LAST_CALL } else { CLEANING };
+                Ok(Some(self.without_leftover(declaration, ending, patience).await))
             }
         }
     }

@@ -28,6 +28,8 @@ pub(crate) enum Reason {
     Stopped,
     /// The budget is used up.
     Budget,
+    /// The declaration's own limit is over.
+    Timeout,
     /// Writers held it up for too long.
     Writers,
 }
@@ -37,9 +39,20 @@ impl Reason {
         match self {
             Reason::Stopped => "the deploy was interrupted",
             Reason::Budget => "the stage's budget is used up",
+            Reason::Timeout => "the time that its file gives it is over",
             Reason::Writers => "transactions that write to the table have been open for too long",
         }
     }
+}
+
+/// Until when a build is waited for.
+pub(crate) struct Limits<'a> {
+    pub(crate) deadline: Instant,
+    /// Whose end the deadline is.
+    pub(crate) over: Reason,
+    /// How long writers are waited for while nothing is built.
+    pub(crate) writers: Duration,
+    pub(crate) stop: &'a CancellationToken,
 }
 
 /// Sends the statement, alone in its call, and watches. Dropping this future leaves the server to finish the build.
@@ -47,8 +60,7 @@ pub(crate) async fn attempt(
     session: &mut Session,
     statement: &str,
     watch: &mut Watch<'_>,
-    deadline: Instant,
-    stop: &CancellationToken,
+    limits: &Limits<'_>,
 ) -> Ended {
     let (pid, canceller, seen) = (session.pid(), session.canceller(), watch.seen());
     let work = session.run(statement);
@@ -56,9 +68,9 @@ pub(crate) async fn attempt(
     let reason = tokio::select! {
         biased;
         result = &mut work => return ended(result),
-        () = stop.cancelled() => Reason::Stopped,
-        () = tokio::time::sleep_until(deadline) => Reason::Budget,
-        () = watch.until_stuck(pid) => Reason::Writers,
+        () = limits.stop.cancelled() => Reason::Stopped,
+        () = tokio::time::sleep_until(limits.deadline) => limits.over,
+        () = watch.until_stuck(pid, limits.writers) => Reason::Writers,
     };
     watch.look_again(pid).await;
     if !lock(&seen).nothing_built() {

@@ -75,6 +75,8 @@ async fn tell_who_is_waited_for(stage: &Stage<'_, Event>, condemned: &Condemned<
                 phase: "dropping".into(),
                 waited_ms: milliseconds(started.elapsed()),
                 waits_for: blockers.iter().map(WaitsFor::from).collect(),
+                queued: Vec::new(),
+                advice: None,
             }),
             Err(_) => session = None,
         }

@@ -50,6 +50,10 @@ pub enum Event {
         waited_ms: u64,
         /// Who; what is not seen is not listed.
         waits_for: Vec<WaitsFor>,
+        /// Sessions that wait for the build in turn: they may end it with a deadlock.
+        queued: Vec<WaitsFor>,
+        /// What a person can do about those.
+        advice: Option<String>,
     },
     /// A leftover of an earlier build is about to be dropped and built again.
     #[serde(rename = "index.repairing")]

@@ -19,7 +19,7 @@ use crate::survey::{FoundName, Table};
 use crate::worker::{Waited, Worker, who};
 
 /// How long the removal of what a build of ours has left is waited for before the server is left to finish it.
-const CLEANING: Duration = Duration::from_secs(20);
+pub(crate) const CLEANING: Duration = Duration::from_secs(20);
 
 impl Worker<'_> {
     /// There and not valid: somebody builds it, or somebody failed to.
@@ -31,10 +31,10 @@ impl Worker<'_> {
         story: &mut Story,
     ) -> Result<Turn, Error> {
         if self.is_stopped() || self.is_over() {
-            let ending = Ending::skipped(if self.is_stopped() { Reason::Stopped } else { Reason::Budget });
+            let ending = Ending::skipped(if self.is_stopped() { Reason::Stopped } else { self.over });
             return Ok(Some(match story.attempts {
                 0 => ending,
-                _ => self.without_leftover(declaration, ending).await,
+                _ => self.without_leftover(declaration, ending, CLEANING).await,
             }));
         }
         match self.wait_for_table(&declaration.name, table, Some(name.oid)).await? {
@@ -99,15 +99,24 @@ impl Worker<'_> {
     }
 
     /// Removes what a build of ours has left; if that cannot be done, the ending says so.
-    pub(crate) async fn without_leftover(&mut self, declaration: &Declaration, ending: Ending) -> Ending {
-        match self.try_clean(declaration).await {
+    pub(crate) async fn without_leftover(
+        &mut self,
+        declaration: &Declaration,
+        ending: Ending,
+        patience: Duration,
+    ) -> Ending {
+        match self.try_clean(declaration, patience).await {
             Ok(None) => ending,
             Ok(Some(left)) => ending.and(&left).left_behind(),
             Err(error) => ending.and(&format!("what it left could not be looked at ({error})")).left_behind(),
         }
     }
 
-    async fn try_clean(&mut self, declaration: &Declaration) -> Result<Option<String>, Error> {
+    async fn try_clean(
+        &mut self,
+        declaration: &Declaration,
+        patience: Duration,
+    ) -> Result<Option<String>, Error> {
         let mut all = judge(&mut self.session, &[declaration], self.stage.ledger).await?;
         let Some(judged) = all.pop() else { return Ok(None) };
         let (State::Invalid | State::Busy, Some(table), Some(name)) =
@@ -126,6 +135,6 @@ impl Worker<'_> {
         if !free {
             return Ok(Some("the invalid index is still there: others hold the table".into()));
         }
-        self.clean(declaration, table, name, Instant::now() + CLEANING).await
+        self.clean(declaration, table, name, Instant::now() + patience).await
     }
 }

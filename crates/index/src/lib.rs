@@ -26,6 +26,7 @@ mod load;
 mod locks;
 mod outcome;
 mod plan;
+mod queue;
 mod run;
 mod schedule;
 mod settings;

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use postgres::{Error, Events, PgRow, Row, RunLock, Session, Stage, holders, query};
 
 use crate::event::{Event, Unit, WaitsFor};
+use crate::queue::Queued;
+use crate::survey::Table;
 
-/// How often progress is read.
-const EVERY: Duration = Duration::from_millis(250);
+/// How often a build is looked at: a deadlock leaves a second (`deadlock_timeout`) to act in.
+const EVERY: Duration = Duration::from_millis(100);
+/// How often progress is told.
+const TOLD_EVERY: Duration = Duration::from_millis(250);
 /// How often the waited for are asked for: `pg_blocking_pids` takes the lock manager exclusively.
 const BLOCKERS_EVERY: Duration = Duration::from_secs(1);
-/// How long a build may wait for writers before anything is built: meanwhile nothing is gained by it.
-const WRITERS: Duration = Duration::from_secs(5 * 60);
 /// Before the first look.
 const UNSEEN: &str = "not seen";
 /// No progress yet: the server waits for its lock on the table.
@@ -55,12 +57,15 @@ impl Seen {
         all
     }
 
-    fn enters(&mut self, phase: &str) {
-        if self.phase != phase {
+    /// Notes the phase; returns whether it is another.
+    fn enters(&mut self, phase: &str) -> bool {
+        let changes = self.phase != phase;
+        if changes {
             *self.over.entry(std::mem::replace(&mut self.phase, phase.to_owned())).or_default() +=
                 milliseconds(self.since.elapsed());
             self.since = Instant::now();
         }
+        changes
     }
 }
 
@@ -71,13 +76,17 @@ pub(crate) struct Watch<'a> {
     session: Option<Session>,
     index: String,
     table: String,
+    oid: i64,
     asked: Option<Instant>,
+    told: Option<Instant>,
+    /// The pids that were seen to wait behind the build, and whether the build was seen to wait for them.
+    queue: HashMap<i32, bool>,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl<'a> Watch<'a> {
     /// Opens the monitor's session. Without one nothing is seen, and the build goes on all the same.
-    pub(crate) async fn open(stage: &Stage<'a, Event>, index: &str, table: &str) -> Self {
+    pub(crate) async fn open(stage: &Stage<'a, Event>, index: &str, table: &Table) -> Self {
         let now = Instant::now();
         let seen = Seen {
             phase: UNSEEN.into(),
@@ -91,8 +100,11 @@ impl<'a> Watch<'a> {
             events: stage.events,
             session: stage.lock.session("index-monitor").await.ok(),
             index: index.to_owned(),
-            table: table.to_owned(),
+            table: table.name.clone(),
+            oid: table.oid,
             asked: None,
+            told: None,
+            queue: HashMap::new(),
             seen: Arc::new(Mutex::new(seen)),
         }
     }
@@ -102,8 +114,8 @@ impl<'a> Watch<'a> {
         self.seen.clone()
     }
 
-    /// Watches a backend; returns only when it has waited for writers for too long with nothing built.
-    pub(crate) async fn until_stuck(&mut self, pid: i32) {
+    /// Watches a backend; returns only when it has waited for writers for `limit` with nothing built.
+    pub(crate) async fn until_stuck(&mut self, pid: i32, limit: Duration) {
         loop {
             tokio::time::sleep(EVERY).await;
             if self.look(pid).await.is_err() {
@@ -111,7 +123,7 @@ impl<'a> Watch<'a> {
                 return std::future::pending().await;
             }
             let seen = lock(&self.seen);
-            if seen.nothing_built() && seen.phase.starts_with("waiting") && seen.since.elapsed() > WRITERS {
+            if seen.nothing_built() && seen.phase.starts_with("waiting") && seen.since.elapsed() > limit {
                 return;
             }
         }
@@ -132,10 +144,31 @@ impl<'a> Watch<'a> {
         let Some(progress) = read(session, pid).await? else { return Ok(()) };
         let waited = {
             let mut seen = lock(&self.seen);
-            seen.enters(&progress.phase);
-            (self.events)(progress.event(&self.index, &self.table, seen.began.elapsed()));
+            if seen.enters(&progress.phase) || self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+                self.told = Some(Instant::now());
+                (self.events)(progress.event(&self.index, &self.table, seen.began.elapsed()));
+            }
             seen.since.elapsed()
         };
+        for queued in Queued::behind(session, pid, self.oid).await? {
+            let known = self.queue.insert(queued.who.pid, queued.mutual);
+            if known == Some(true) || known == Some(queued.mutual) {
+                continue;
+            }
+            let advice = match queued.end(session).await? {
+                true => "it would have ended the build with a deadlock, and was cancelled".to_owned(),
+                false => queued.advice(),
+            };
+            (self.events)(Event::Waiting {
+                index: self.index.clone(),
+                table: self.table.clone(),
+                phase: progress.phase.clone(),
+                waited_ms: milliseconds(waited),
+                waits_for: if queued.mutual { vec![queued.who.clone()] } else { Vec::new() },
+                queued: vec![queued.who],
+                advice: Some(advice),
+            });
+        }
         let due = self.asked.is_none_or(|asked| asked.elapsed() >= BLOCKERS_EVERY);
         if progress.waits && due {
             self.asked = Some(Instant::now());
@@ -149,6 +182,8 @@ impl<'a> Watch<'a> {
                     phase: progress.phase,
                     waited_ms: milliseconds(waited),
                     waits_for,
+                    queued: Vec::new(),
+                    advice: None,
                 });
             }
         }

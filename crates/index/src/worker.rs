@@ -5,6 +5,7 @@ use std::time::Duration;
 use postgres::{Backoff, Error, Session, Stage};
 use tokio::time::Instant;
 
+use crate::build::{Limits, Reason};
 use crate::event::{Event, WaitsFor};
 use crate::ledger::{Act, Ended};
 use crate::locks::{self, Holder};
@@ -20,8 +21,10 @@ pub(crate) struct Worker<'a> {
     pub(crate) stage: &'a Stage<'a, Event>,
     pub(crate) session: Session,
     pub(crate) settings: &'a Settings,
-    /// The end of the stage's budget.
+    /// The end of the stage's budget, or of what the declaration in hand is given.
     pub(crate) deadline: Instant,
+    /// Which of the two.
+    pub(crate) over: Reason,
 }
 
 /// What a wait for a table came to.
@@ -42,7 +45,13 @@ impl<'a> Worker<'a> {
         settings: &'a Settings,
         deadline: Instant,
     ) -> Result<Self, Error> {
-        Ok(Self { stage, session: stage.lock.session("index").await?, settings, deadline })
+        Ok(Self {
+            stage,
+            session: stage.lock.session("index").await?,
+            settings,
+            deadline,
+            over: Reason::Budget,
+        })
     }
 
     pub(crate) fn tell(&self, event: Event) {
@@ -55,6 +64,16 @@ impl<'a> Worker<'a> {
 
     pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.deadline
+    }
+
+    /// Until when a build is waited for.
+    pub(crate) fn limits(&self) -> Limits<'a> {
+        Limits {
+            deadline: self.deadline,
+            over: self.over,
+            writers: self.settings.writers_limit,
+            stop: &self.stage.stop,
+        }
     }
 
     /// Sleeps, unless the stage stops; returns whether it did not.
@@ -115,7 +134,7 @@ impl<'a> Worker<'a> {
                 }
                 (Some(builder), _) => {
                     let (index, pid) = (index.to_owned(), builder.who.pid);
-                    let watch = Watch::open(self.stage, &index, &table.name).await;
+                    let watch = Watch::open(self.stage, &index, table).await;
                     self.tell(Event::Adopting { index, table: table.name.clone(), pid });
                     adopted = Some((pid, watch));
                 }
@@ -127,6 +146,8 @@ impl<'a> Worker<'a> {
                         phase: "lock on the table".into(),
                         waited_ms: milliseconds(started.elapsed()),
                         waits_for: who(&holders),
+                        queued: Vec::new(),
+                        advice: None,
                     });
                 }
                 (None, _) => {}

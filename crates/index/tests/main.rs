@@ -4,6 +4,7 @@ extern crate pgdeploy_index as index;
 
 mod build;
 mod database;
+mod deadlock;
 mod drift;
 mod interrupt;
 mod others;

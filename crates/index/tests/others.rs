@@ -99,3 +99,21 @@ async fn a_lock_on_the_table_is_polled_for_and_never_queued_for() -> Result<()> 
     assert_eq!((only(&outcome?)?.outcome, seen?.as_str()), (Settled::Built, "0"));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_writer_beyond_the_limit_blocks_the_build_and_nothing_is_left_of_it() -> Result<()> {
+    let mut database = Database::new("others_writer", "CREATE TABLE t (a int)").await?;
+    database.settings.writers_limit = Duration::from_secs(1);
+    let mut writer = database.session().await?;
+    writer.run("BEGIN; INSERT INTO t VALUES (1)").await?;
+    let outcome = database.run("CREATE INDEX t_a ON t (a)").await?;
+    assert_eq!(only(&outcome)?.outcome, Settled::Blocked, "{outcome:#?}");
+    let message = &outcome.warnings[0].message;
+    let named =
+        format!("it waited for pid {} (postgres, pgdeploy/somebody, idle in transaction", writer.pid());
+    assert!(message.contains("open for too long") && message.contains(&named), "{message}");
+    writer.run("COMMIT").await?;
+    database.until("NOT EXISTS (SELECT FROM pg_class WHERE relname = 't_a')").await?;
+    assert_eq!(only(&database.run("CREATE INDEX t_a ON t (a)").await?)?.outcome, Settled::Built);
+    Ok(())
+}
