@@ -61,3 +61,13 @@ fn init_writes_a_pipeline_that_deploys_and_overwrites_nothing() {
     project.pgdeploy(&["init"]).exits(0).says("kept     pipeline.yaml");
     project.deploy().exits(0).says("NOTHING TO DO");
 }
+
+#[test]
+fn status_of_an_environment_does_not_need_the_ones_before_it() {
+    let project = Project::new().file(
+        "pipeline.yaml",
+        "version: 1\nname: test\nenvironments:\n  staging: { database: \"${UNSET_STAGING_URL}\" }\n  production: { database: \"${TEST_URL}\", after: [staging] }\n",
+    );
+    project.pgdeploy(&["status", "--env", "production"]).exits(0).says("never deployed to");
+    project.pgdeploy(&["plan", "--env", "production"]).exits(2).says("UNSET_STAGING_URL");
+}

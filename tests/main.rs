@@ -1,5 +1,7 @@
 //! The scenarios, end to end: the real binary on a real server. A module per capability.
 
+#![allow(clippy::expect_used)]
+
 mod harness;
 
 mod bad_input;

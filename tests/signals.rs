@@ -68,3 +68,36 @@ fn sigterm_in_a_backfill_ends_after_the_batch_and_the_next_deploy_goes_on() {
     project.deploy().exits(0);
     assert_eq!(client.number("count(*) FROM r WHERE NOT done"), 0);
 }
+
+#[test]
+fn sigterm_while_the_services_are_being_stopped_ends_the_command_and_starts_them_again() {
+    let project = Project::new()
+        .pipeline("services: { stop: { run: [sh, -c, 'touch stopping; sleep 600'] }, start: { run: [touch, started] } }\n")
+        .file("migrations/0001_a.sql", "CREATE TABLE a (id int);");
+    let running = project.start(&["deploy"]);
+    until("the services are being stopped", || project.path().join("stopping").exists());
+    running.signal(Signal::TERM);
+    running.wait().exits(143).says("interrupted while the services were being stopped");
+    assert!(project.path().join("started").exists());
+    assert_eq!(project.client().text("to_regclass('a')"), "NULL");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_and_the_next_deploy_goes_on() {
+    let project =
+        Project::new().file("migrations/0001_slow.sql", "CREATE TABLE a (id int); SELECT pg_sleep(3);");
+    let mut client = project.client();
+    let running = project.start(&["deploy"]);
+    until("the migration is at work", || {
+        client.is("EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND pid <> pg_backend_pid())")
+    });
+    running.signal(Signal::STOP);
+    running.signal(Signal::TERM);
+    running.signal(Signal::INT);
+    running.signal(Signal::CONT);
+    let code = running.wait().code;
+    assert!(matches!(code, Some(130 | 143)), "{code:?}");
+    // What the ended process left on the server is waited for, or was rolled back; either way it is applied once.
+    project.deploy().exits(0);
+    assert_eq!(client.number("count(*) FROM pgdeploy.migrations"), 1);
+}

@@ -9,5 +9,5 @@ mod server;
 pub(crate) use client::Client;
 pub(crate) use example::{Example, root};
 pub(crate) use outcome::Outcome;
-pub(crate) use project::{Project, Running};
+pub(crate) use project::Project;
 pub(crate) use server::{database, server, until};

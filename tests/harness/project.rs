@@ -116,6 +116,15 @@ impl Project {
         Running { child }
     }
 
+    /// The same with a pipe on stdout that nobody reads any more.
+    pub(crate) fn start_without_a_reader(&self, arguments: &[&str]) -> Running {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        Running {
+            child: self.command(arguments).stdout(writer).stderr(Stdio::piped()).spawn().expect("the binary"),
+        }
+    }
+
     /// The same with stdout in a file, which a test can read while it runs.
     pub(crate) fn start_into(&self, arguments: &[&str], output: &Path) -> Running {
         let file = std::fs::File::create(output).expect("a file");

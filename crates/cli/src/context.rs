@@ -9,6 +9,7 @@ use postgres::Target;
 
 use crate::arguments::{Format, Global};
 use crate::database::{self, Database};
+use crate::output::{say, tell};
 use crate::render::{Style, diagnostic, ending, json};
 use crate::{exit, identity};
 
@@ -19,6 +20,15 @@ pub(crate) struct Context {
     pub(crate) format: Format,
     pub(crate) style: Style,
     pub(crate) quiet: bool,
+}
+
+/// What a request is prepared for.
+#[derive(Default)]
+pub(crate) struct Prepare<'a> {
+    /// Whether the environments before this one are asked: their variables must be set then.
+    pub(crate) with_upstreams: bool,
+    /// `--actor`.
+    pub(crate) actor: Option<&'a str>,
 }
 
 /// A request, and the databases that must live as long as it does.
@@ -56,20 +66,21 @@ impl Context {
     }
 
     /// Everything a deploy needs: files first, then databases, since a broken file needs none.
-    pub(crate) async fn prepare(&self, actor: Option<&str>) -> Result<Prepared, Told> {
+    pub(crate) async fn prepare(&self, what: Prepare<'_>) -> Result<Prepared, Told> {
         let release = self.release()?;
         let own = self.database(&self.environment).await?;
         let target = own.target.clone();
         let mut databases = vec![own];
         let mut upstreams = Vec::new();
-        for name in &self.environment.after {
-            upstreams
-                .push(Upstream { name: name.clone(), target: self.upstream(name, &mut databases).await? });
+        let needed = if what.with_upstreams { &self.environment.after[..] } else { &[] };
+        for name in needed {
+            let target = self.upstream(name, &mut databases).await?;
+            upstreams.push(Upstream { name: name.clone(), target });
         }
         let directory = self.directory();
         let request = Request::new(&self.pipeline, &self.environment, target, release)
             .upstreams(upstreams)
-            .by(identity::actor(actor), identity::revision(&directory));
+            .by(identity::actor(what.actor), identity::revision(&directory));
         Ok(Prepared { request, databases })
     }
 
@@ -110,20 +121,17 @@ impl Context {
     /// Tells why a command cannot go on.
     pub(crate) fn tell(&self, failure: &Failure) -> Told {
         match self.format {
-            Format::Text => eprint!("{}", ending::of_failure(failure, &self.environment.name, self.style)),
-            _ => println!(
-                "{}",
-                json::pretty(
-                    &serde_json::json!({"v": 1, "failure": json::of_failure(failure, &self.environment.name)})
-                )
-            ),
+            Format::Text => tell(ending::of_failure(failure, &self.environment.name, self.style).trim_end()),
+            _ => say(json::pretty(
+                &serde_json::json!({"v": 1, "failure": json::of_failure(failure, &self.environment.name)}),
+            )),
         }
         exit::of_verdict(failure.verdict)
     }
 
     /// The same for what has no code of its own: the embedded server, mostly.
     pub(crate) fn tell_error(&self, error: &anyhow::Error) -> Told {
-        eprintln!("pgdeploy: {error:#}");
+        tell(format_args!("pgdeploy: {error:#}"));
         exit::of_verdict(Verdict::Unusable)
     }
 }
@@ -144,8 +152,8 @@ fn variable(name: &str) -> Option<String> {
 /// Tells what is wrong with pipeline.yaml.
 pub(crate) fn tell_configuration(error: &pipeline::Error, format: Format, style: Style) -> Told {
     match format {
-        Format::Text => eprintln!("{}", diagnostic::all(&error.problems, style)),
-        _ => println!("{}", json::pretty(&json::of_configuration(error))),
+        Format::Text => tell(diagnostic::all(&error.problems, style)),
+        _ => say(json::pretty(&json::of_configuration(error))),
     }
     ExitCode::from(exit::UNUSABLE)
 }

@@ -6,7 +6,6 @@
 //! into an `orchestrator::Request`, starting the embedded server where the environment is one. The commands call the
 //! orchestrator; `render` turns what comes back into text for people or JSON for programs; `exit` decides the code.
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod arguments;
 mod command;
@@ -15,6 +14,7 @@ mod database;
 mod exit;
 mod identity;
 mod logging;
+mod output;
 mod render;
 mod signals;
 
@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::arguments::Arguments;
+use crate::output::tell;
 
 /// Runs the command line and says how the process is to end.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -39,7 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("pgdeploy: the runtime cannot be started: {error}");
+            tell(format_args!("pgdeploy: the runtime cannot be started: {error}"));
             return ExitCode::FAILURE;
         }
     };

@@ -27,7 +27,7 @@ pub(crate) async fn run(
         .stderr(Stdio::piped());
     command.envs(variables.iter().map(|(name, value)| (name, value))).process_group(0).kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| format!("{program} cannot be started: {error}"))?;
-    let group = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
+    let group = Group(child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())));
     let (mut output, mut errors) = (child.stdout.take(), child.stderr.take());
     let reading = async {
         let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -38,12 +38,10 @@ pub(crate) async fn run(
     tokio::pin!(reading);
     let ended = tokio::time::timeout(timeout, child.wait()).await;
     if ended.is_err() {
-        // What it has started is part of it.
-        if let Some(group) = group {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
+        group.kill();
         let _ = child.wait().await;
     }
+    group.disarm();
     // A grandchild in the background may hold the pipe open for ever.
     let said = tokio::time::timeout(Duration::from_millis(500), &mut reading).await.unwrap_or_default();
     match ended {
@@ -51,6 +49,28 @@ pub(crate) async fn run(
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(format!("{program} failed: {status}{}", tail(&said))),
         Ok(Err(error)) => Err(format!("{program} cannot be waited for: {error}")),
+    }
+}
+
+/// A program and all it has started, killed when the future that waits for it is dropped.
+struct Group(Option<rustix::process::Pid>);
+
+impl Group {
+    fn kill(&self) {
+        if let Some(leader) = self.0 {
+            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+        }
+    }
+
+    /// It has ended by itself: what it left in the background is meant to stay.
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

@@ -88,14 +88,11 @@ impl Run<'_> {
         records: Records,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
-        let request = self.request;
-        if postgres::ledger::exists(&mut session, &request.ledger).await.map_err(Failure::session)? {
-            self.bootstrap(&mut session, lock).await?;
-        }
-        let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
-        self.planned(&plan, &session);
-        plan.refuse()?;
-        promotion::ask(request, &mut session).await?;
+        let plan = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(Failure::interrupted("interrupted before anything was touched")),
+            plan = self.plan(&mut session, lock) => plan?,
+        };
         self.bootstrap(&mut session, lock).await?;
         let mut row = self.open(lock, &plan, records).await?;
         self.summary.nothing_to_do = plan.is_empty();
@@ -103,6 +100,20 @@ impl Run<'_> {
         self.deployment = Some(row);
         session.close().await;
         result
+    }
+
+    /// Reads what is to be done and asks everything that may refuse it. An old ledger is brought up to date for that; a
+    /// missing one is not made yet.
+    async fn plan(&self, session: &mut Session, lock: &RunLock) -> Result<Plan, Failure> {
+        let request = self.request;
+        if postgres::ledger::exists(session, &request.ledger).await.map_err(Failure::session)? {
+            self.bootstrap(session, lock).await?;
+        }
+        let plan = Plan::read(session, request).await.map_err(Failure::session)?;
+        self.planned(&plan, session);
+        plan.refuse()?;
+        promotion::ask(request, session).await?;
+        Ok(plan)
     }
 
     async fn bootstrap(&self, session: &mut Session, lock: &RunLock) -> Result<(), Failure> {
@@ -140,7 +151,7 @@ impl Run<'_> {
         let mut result = Ok(());
         if !plan.schema.pending.is_empty() && self.request.services.is_some() {
             stopped = true;
-            result = services::stop(self.request, row, &self.recorder).await;
+            result = services::stop(self.request, row, &self.recorder, stop).await;
         }
         let mut passed_the_gate = false;
         if result.is_ok() {

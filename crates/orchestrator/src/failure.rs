@@ -117,6 +117,12 @@ impl Failure {
                 .next("grant it to the role that deploys, or deploy as the owner of the objects"),
             Class::NoDatabase => Self::new(Verdict::Unusable, "E305", error.to_string())
                 .next("create the database, or correct its name in the environment's URL"),
+            Class::Contention => Self::new(
+                Verdict::TryAgain,
+                "E313",
+                format!("others hold locks on what has to be read: {error}"),
+            )
+            .next("when they have let go: pgdeploy deploy --env {env}"),
             _ => match error {
                 Error::NewerLedger { .. } => Self::new(Verdict::Unusable, "E306", error.to_string())
                     .next("use the pgdeploy that wrote it, or a newer one"),

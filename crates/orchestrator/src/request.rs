@@ -108,6 +108,7 @@ impl Request {
                 statement_timeout: backfill.statement_timeout,
                 idle_in_transaction_session_timeout: backfill.idle_in_transaction_session_timeout,
                 progress_every: rows(backfill.progress_every),
+                ..Default::default()
             },
             services: environment.services.clone(),
             directory: pipeline.base_dir().to_owned(),

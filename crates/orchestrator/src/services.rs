@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::command;
 use crate::deployment::{Deployment, ServicesState};
 use crate::event::DeployEvent;
@@ -14,12 +16,18 @@ pub(crate) async fn stop(
     request: &Request,
     deployment: &mut Deployment,
     recorder: &Recorder<'_>,
+    interrupt: &CancellationToken,
 ) -> Result<(), Failure> {
     let Some(stop) = request.services.as_ref().and_then(|services| services.stop.as_ref()) else {
         return Ok(());
     };
     deployment.services(ServicesState::Stopping).await.map_err(Failure::session)?;
-    act("stop", stop, request, deployment.number, recorder).await?;
+    tokio::select! {
+        biased;
+        // The command is ended with all it has started; what it did is undone by starting the services.
+        () = interrupt.cancelled() => return Err(Failure::interrupted("interrupted while the services were being stopped")),
+        stopped = act("stop", stop, request, deployment.number, recorder) => stopped?,
+    }
     deployment.services(ServicesState::Stopped).await.map_err(Failure::session)
 }
 

@@ -6,6 +6,7 @@ use orchestrator::Failure;
 
 use crate::arguments::{Environment, Format, Global};
 use crate::context::{Context, Told};
+use crate::output::say;
 use crate::render::json;
 
 pub(crate) fn run(global: &Global, environment: &Environment) -> Result<ExitCode, Told> {
@@ -18,16 +19,13 @@ pub(crate) fn run(global: &Global, environment: &Environment) -> Result<ExitCode
     let (migrations, indexes, backfills) =
         (release.migrations.0.len(), release.indexes.len(), release.backfills.len());
     match context.format {
-        Format::Text => println!(
+        Format::Text => say(format_args!(
             "ok   release {}   {migrations} migrations, {indexes} indexes, {backfills} backfills",
             release.short_hash()
-        ),
-        _ => println!(
-            "{}",
-            json::pretty(
-                &serde_json::json!({"v": 1, "release": release.hash, "migrations": migrations, "indexes": indexes, "backfills": backfills})
-            )
-        ),
+        )),
+        _ => say(json::pretty(
+            &serde_json::json!({"v": 1, "release": release.hash, "migrations": migrations, "indexes": indexes, "backfills": backfills}),
+        )),
     }
     Ok(ExitCode::SUCCESS)
 }

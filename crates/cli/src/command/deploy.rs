@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use orchestrator::{Record, Report};
 
 use crate::arguments::{Deploy, Format, Global};
-use crate::context::{Context, Told};
+use crate::context::{Context, Prepare, Told};
 use crate::exit;
+use crate::output::{say, tell};
 use crate::render::screen::Screen;
 use crate::render::{ending, json};
 use crate::signals::Signals;
@@ -17,11 +18,11 @@ pub(crate) async fn run(global: &Global, deploy: &Deploy) -> Result<ExitCode, To
     let text = context.format == Format::Text;
     let signals = Signals::listen(move || {
         if text {
-            eprintln!("stopping at the next safe point; once more to stop at once");
+            tell(format_args!("stopping at the next safe point; once more to stop at once"));
         }
     })
     .map_err(|error| context.tell_error(&error.into()))?;
-    let prepared = context.prepare(deploy.actor.as_deref()).await?;
+    let prepared = context.prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref() }).await?;
     let report = match context.format {
         Format::Text if context.quiet => {
             orchestrator::deploy(&prepared.request, &|_| {}, &signals.stop).await
@@ -34,8 +35,8 @@ pub(crate) async fn run(global: &Global, deploy: &Deploy) -> Result<ExitCode, To
     let code = exit::of_deploy(&report, deploy.detailed_exitcode, signals.received());
     let name = &context.environment.name;
     match context.format {
-        Format::Text => print!("{}", ending::of_deploy(&report, name, code, context.style)),
-        Format::Json => println!("{}", json::pretty(&json::of_deploy(&report, name, code))),
+        Format::Text => say(ending::of_deploy(&report, name, code, context.style).trim_end()),
+        Format::Json => say(json::pretty(&json::of_deploy(&report, name, code))),
         Format::Jsonl => {}
     }
     Ok(ExitCode::from(code))

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::arguments::{Dev, Environment, Global};
 use crate::context::{Context, Told};
 use crate::database;
+use crate::output::say;
 
 pub(crate) async fn run(global: &Global, environment: &Environment, command: Dev) -> Result<ExitCode, Told> {
     let context = Context::load(global, environment.name.as_deref())?;
@@ -44,13 +45,13 @@ fn act(directory: &std::path::Path, name: &str, command: Dev) -> anyhow::Result<
         Dev::Url => {
             let running = server.start()?;
             running.ensure_database(name)?;
-            println!("{}", running.url(name));
+            say(running.url(name));
             running.keep()?;
         }
-        Dev::Stop => println!("{}", if server.stop()? { "stopped" } else { "was not running" }),
+        Dev::Stop => say(if server.stop()? { "stopped" } else { "was not running" }),
         Dev::Reset => {
             server.reset()?;
-            println!("removed the embedded server's data; the next deploy starts from nothing");
+            say("removed the embedded server's data; the next deploy starts from nothing");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -8,6 +8,7 @@ use anyhow::Context;
 
 use crate::arguments::Global;
 use crate::context::Told;
+use crate::output::{say, tell};
 
 const MIGRATION: &str = "-- Changes the schema, never rows. Runs once, in one transaction; never edited after it was applied.\n\
 CREATE TABLE customers (\n    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n    email text NOT NULL,\n    email_domain text\n);\n";
@@ -19,7 +20,7 @@ UPDATE customers SET email_domain = split_part(email, '@', 2) WHERE email_domain
 /// Writes what is not there yet; never overwrites.
 pub(crate) fn run(global: &Global) -> Result<ExitCode, Told> {
     write_all(&global.config).map_err(|error| {
-        eprintln!("pgdeploy: {error:#}");
+        tell(format_args!("pgdeploy: {error:#}"));
         ExitCode::from(crate::exit::UNUSABLE)
     })
 }
@@ -37,19 +38,20 @@ fn write_all(config: &Path) -> anyhow::Result<ExitCode> {
     ] {
         let folder = directory.join(folder);
         if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-            println!("kept     {}", folder.display());
+            say(format_args!("kept     {}", folder.display()));
             continue;
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         write(&folder.join(name), text)?;
     }
-    println!("next: pgdeploy check, then pgdeploy deploy");
+    say("next: pgdeploy check, then pgdeploy deploy");
     Ok(ExitCode::SUCCESS)
 }
 
 /// The pipeline is called like its directory, as far as that is a name.
 fn pipeline_text(directory: &Path) -> anyhow::Result<String> {
-    let directory = directory.canonicalize().with_context(|| format!("{} cannot be entered", directory.display()))?;
+    let directory =
+        directory.canonicalize().with_context(|| format!("{} cannot be entered", directory.display()))?;
     let name: String = directory.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let name: String =
         name.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '_' }).collect();
@@ -68,11 +70,11 @@ pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
         Ok(mut file) => {
             file.write_all(text.as_bytes())
                 .with_context(|| format!("{} cannot be written", path.display()))?;
-            println!("wrote    {}", path.display());
+            say(format_args!("wrote    {}", path.display()));
             Ok(())
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            println!("kept     {}", path.display());
+            say(format_args!("kept     {}", path.display()));
             Ok(())
         }
         Err(error) => Err(error).with_context(|| format!("{} cannot be written", path.display())),

@@ -8,6 +8,7 @@ use sql::{Folder, Numbered};
 use crate::arguments::{Global, Kind};
 use crate::command::init::write;
 use crate::context::{Told, tell_configuration};
+use crate::output::tell;
 use crate::render::Style;
 
 const MIGRATION: &str = "-- Changes the schema, never rows.\n";
@@ -15,9 +16,9 @@ const INDEX: &str = "-- CREATE [UNIQUE] INDEX name ON table (column);\n";
 const BACKFILL: &str = "-- One UPDATE, DELETE or INSERT .. SELECT that makes its own WHERE false.\n";
 
 pub(crate) fn run(global: &Global, kind: Kind, name: &str) -> Result<ExitCode, Told> {
-    let tell = |error: pipeline::Error| tell_configuration(&error, global.format, Style::new(global.color));
-    let pipeline = pipeline::load(&global.config).map_err(tell)?;
-    let settings = pipeline.settings(&|name| std::env::var(name).ok()).map_err(tell)?;
+    let refuse = |error: pipeline::Error| tell_configuration(&error, global.format, Style::new(global.color));
+    let pipeline = pipeline::load(&global.config).map_err(refuse)?;
+    let settings = pipeline.settings(&|name| std::env::var(name).ok()).map_err(refuse)?;
     let (folder, text) = match kind {
         Kind::Migration => (settings.schema.path, MIGRATION),
         Kind::Index => (settings.index.path, INDEX),
@@ -30,7 +31,7 @@ pub(crate) fn run(global: &Global, kind: Kind, name: &str) -> Result<ExitCode, T
         .map_err(anyhow::Error::from)
         .and_then(|()| write(&path, text));
     written.map(|()| ExitCode::SUCCESS).map_err(|error| {
-        eprintln!("pgdeploy: {error:#}");
+        tell(format_args!("pgdeploy: {error:#}"));
         ExitCode::from(crate::exit::UNUSABLE)
     })
 }

@@ -3,19 +3,20 @@
 use std::process::ExitCode;
 
 use crate::arguments::{Format, Global, Look};
-use crate::context::{Context, Told};
+use crate::context::{Context, Prepare, Told};
 use crate::exit;
+use crate::output::say;
 use crate::render::{json, overview};
 
 pub(crate) async fn run(global: &Global, look: &Look) -> Result<ExitCode, Told> {
     let context = Context::load(global, look.environment.name.as_deref())?;
-    let prepared = context.prepare(None).await?;
+    let prepared = context.prepare(Prepare { with_upstreams: true, actor: None }).await?;
     let planned = orchestrator::plan(&prepared.request).await;
     prepared.finish().await;
     let plan = planned.map_err(|failure| context.tell(&failure))?;
     match context.format {
-        Format::Text => print!("{}", overview::of_plan(&plan, context.style)),
-        _ => println!("{}", json::pretty(&plan)),
+        Format::Text => say(overview::of_plan(&plan, context.style).trim_end()),
+        _ => say(json::pretty(&plan)),
     }
     Ok(if look.detailed_exitcode && plan.changes {
         ExitCode::from(exit::DETAILED)

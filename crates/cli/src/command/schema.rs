@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use crate::arguments::SchemaOf;
 use crate::context::Told;
+use crate::output::say;
 use crate::render::{json, reference};
 
 pub(crate) fn run(of: SchemaOf) -> Result<ExitCode, Told> {
     match of {
-        SchemaOf::Pipeline => println!("{}", json::pretty(&pipeline::json_schema())),
-        SchemaOf::Jsonl => println!("{}", json::pretty(&orchestrator::jsonl_schema())),
-        SchemaOf::Reference => print!("{}", reference::page(&pipeline::json_schema())),
+        SchemaOf::Pipeline => say(json::pretty(&pipeline::json_schema())),
+        SchemaOf::Jsonl => say(json::pretty(&orchestrator::jsonl_schema())),
+        SchemaOf::Reference => say(reference::page(&pipeline::json_schema()).trim_end()),
     }
     Ok(ExitCode::SUCCESS)
 }

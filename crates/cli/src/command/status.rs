@@ -5,24 +5,25 @@ use std::process::ExitCode;
 use orchestrator::Verdict;
 
 use crate::arguments::{Format, Global, Look};
-use crate::context::{Context, Told};
+use crate::context::{Context, Prepare, Told};
 use crate::exit;
+use crate::output::say;
 use crate::render::{diagnostic, json, overview};
 
 pub(crate) async fn run(global: &Global, look: &Look) -> Result<ExitCode, Told> {
     let context = Context::load(global, look.environment.name.as_deref())?;
-    let prepared = context.prepare(None).await?;
+    let prepared = context.prepare(Prepare::default()).await?;
     let looked = orchestrator::status(&prepared.request).await;
     prepared.finish().await;
     let (status, findings) = looked.map_err(|failure| context.tell(&failure))?;
     match context.format {
         Format::Text => {
-            print!("{}", overview::of_status(&status, context.style));
+            say(overview::of_status(&status, context.style).trim_end());
             if !findings.is_empty() {
-                println!("\n{}", diagnostic::all(&findings, context.style));
+                say(format_args!("\n{}", diagnostic::all(&findings, context.style)));
             }
         }
-        _ => println!("{}", json::pretty(&status)),
+        _ => say(json::pretty(&status)),
     }
     Ok(match () {
         () if !findings.is_empty() => exit::of_verdict(Verdict::Integrity),
