@@ -67,3 +67,24 @@ fn killed_at_any_moment_the_next_deploy_ends_in_the_undisturbed_state() {
     let distinct: std::collections::BTreeSet<_> = phases.iter().collect();
     assert!(distinct.len() >= 5, "the kills were spread over the deploy: {phases:?}");
 }
+
+#[test]
+fn a_killed_runners_statement_is_waited_for_and_its_file_is_never_run_twice() {
+    for round in 0..3 {
+        let project = crate::harness::Project::new().file(
+            "migrations/0001_slow.sql",
+            "CREATE TABLE once (n int); INSERT INTO once VALUES (1); SELECT pg_sleep(4);",
+        );
+        let mut client = project.client();
+        let running = project.start(&["deploy"]);
+        let at_work = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(4)%' AND state = 'active' AND pid <> pg_backend_pid())";
+        crate::harness::until("the migration is at work", || client.is(at_work));
+        running.signal(rustix::process::Signal::KILL);
+        drop(running.wait());
+        let next = project.pgdeploy(&["deploy", "--format", "jsonl"]).exits(0);
+        let events = next.events();
+        assert!(events.iter().any(|event| event["event"] == "deploy.closed_earlier"), "round {round}");
+        assert_eq!(client.number("count(*) FROM once"), 1, "round {round}");
+        assert_eq!(client.number("count(*) FROM pgdeploy.migrations"), 1, "round {round}");
+    }
+}
