@@ -53,8 +53,9 @@ fn a_clean_database_gets_everything_and_the_second_deploy_is_a_no_op() {
 #[test]
 fn a_blocked_migration_gives_way_names_who_blocks_and_gets_in_when_the_way_is_free() {
     let project = Project::new().pipeline("stages: { schema: { lock_timeout: 300ms, retry_for: 60s } }\n");
+    let project = project.file("migrations/0000_busy.sql", "CREATE TABLE busy (id int);");
+    project.deploy().exits(0);
     let mut reader = project.client();
-    reader.run("CREATE TABLE busy (id int)");
     reader.run("BEGIN; SELECT * FROM busy");
     let pid = reader.pid();
     let project = project.file("migrations/0001_add.sql", "ALTER TABLE busy ADD c int;");
@@ -75,8 +76,9 @@ fn a_blocked_migration_gives_way_names_who_blocks_and_gets_in_when_the_way_is_fr
 #[test]
 fn patience_that_ends_is_75_with_nothing_of_the_file_in_the_database() {
     let project = Project::new().pipeline("stages: { schema: { lock_timeout: 200ms, retry_for: 1s } }\n");
+    let project = project.file("migrations/0000_busy.sql", "CREATE TABLE busy (id int);");
+    project.deploy().exits(0);
     let mut reader = project.client();
-    reader.run("CREATE TABLE busy (id int)");
     reader.run("BEGIN; SELECT * FROM busy");
     let project =
         project.file("migrations/0001_add.sql", "CREATE TABLE before (id int);\nALTER TABLE busy ADD c int;");

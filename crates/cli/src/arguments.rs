@@ -91,6 +91,8 @@ pub(crate) enum Command {
     Deploy(Deploy),
     /// Say where an environment stands; changes nothing
     Status(Look),
+    /// Say which migrations a database has had, without running them: for one that has objects but no history
+    Baseline(Baseline),
     /// The embedded server of an environment with `database: embedded`
     Dev {
         #[command(subcommand)]
@@ -135,6 +137,24 @@ pub(crate) struct Deploy {
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
     /// Who deploys, for the records; default: the CI's user, or the operating system's
+    #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
+    pub(crate) actor: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Baseline {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// The newest migration that the database has had, such as 0042
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) at: u64,
+    /// Why, for the records
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Do it; without this it only says what it would do
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Who, for the records
     #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
     pub(crate) actor: Option<String>,
 }

@@ -64,19 +64,8 @@ struct Run<'a> {
 impl Run<'_> {
     /// Everything that may wait for others: the server, then the lock.
     async fn reach(&self) -> Result<(Session, RunLock), Failure> {
-        let request = self.request;
-        let session = reach::for_writing(request, &self.recorder).await?;
-        let key = LockKey::of(&request.ledger, &request.pipeline);
-        let waiting = |holder: &postgres::Holder| {
-            self.recorder.record(DeployEvent::LockWaiting {
-                pid: holder.pid,
-                host: holder.host.clone(),
-                age_ms: u64::try_from(holder.age.as_millis()).unwrap_or(u64::MAX),
-            });
-        };
-        let lock = RunLock::acquire(&request.target, key, request.lock_wait, waiting)
-            .await
-            .map_err(Failure::lock)?;
+        let session = reach::for_writing(self.request, &self.recorder).await?;
+        let lock = take_lock(self.request, &self.recorder).await?;
         Ok((session, lock))
     }
 
@@ -93,7 +82,7 @@ impl Run<'_> {
             () = stop.cancelled() => return Err(Failure::interrupted("interrupted before anything was touched")),
             plan = self.plan(&mut session, lock) => plan?,
         };
-        self.bootstrap(&mut session, lock).await?;
+        bootstrap(self.request, &mut session, lock).await?;
         let mut row = self.open(lock, &plan, records).await?;
         self.summary.nothing_to_do = plan.is_empty();
         let result = self.guarded_by_services(&plan, &mut row, &mut session, lock, stop).await;
@@ -107,20 +96,13 @@ impl Run<'_> {
     async fn plan(&self, session: &mut Session, lock: &RunLock) -> Result<Plan, Failure> {
         let request = self.request;
         if postgres::ledger::exists(session, &request.ledger).await.map_err(Failure::session)? {
-            self.bootstrap(session, lock).await?;
+            bootstrap(request, session, lock).await?;
         }
         let plan = Plan::read(session, request).await.map_err(Failure::session)?;
         self.planned(&plan, session);
         plan.refuse()?;
         promotion::ask(request, session).await?;
         Ok(plan)
-    }
-
-    async fn bootstrap(&self, session: &mut Session, lock: &RunLock) -> Result<(), Failure> {
-        let request = self.request;
-        postgres::ledger::bootstrap(lock, session, &request.ledger, &request.tool_version, &COMPONENTS)
-            .await
-            .map_err(Failure::session)
     }
 
     /// Opens the deployment's row and starts the journal behind it.
@@ -249,6 +231,30 @@ impl Run<'_> {
         }
         Report { deployment, verdict, duration, warnings: self.warnings, failure, summary: self.summary }
     }
+}
+
+/// Takes the run lock, waiting for another deploy as long as the pipeline allows.
+pub(crate) async fn take_lock(request: &Request, recorder: &Recorder<'_>) -> Result<RunLock, Failure> {
+    let key = LockKey::of(&request.ledger, &request.pipeline);
+    let waiting = |holder: &postgres::Holder| {
+        recorder.record(DeployEvent::LockWaiting {
+            pid: holder.pid,
+            host: holder.host.clone(),
+            age_ms: u64::try_from(holder.age.as_millis()).unwrap_or(u64::MAX),
+        });
+    };
+    RunLock::acquire(&request.target, key, request.lock_wait, waiting).await.map_err(Failure::lock)
+}
+
+/// Creates the ledger's tables, or brings them up to date.
+pub(crate) async fn bootstrap(
+    request: &Request,
+    session: &mut Session,
+    lock: &RunLock,
+) -> Result<(), Failure> {
+    postgres::ledger::bootstrap(lock, session, &request.ledger, &request.tool_version, &COMPONENTS)
+        .await
+        .map_err(Failure::session)
 }
 
 /// A token that fires with either of two.

@@ -153,6 +153,16 @@ pub enum DeployEvent {
         /// What to type next.
         next: Option<String>,
     },
+    /// A person said which migrations the database has had.
+    #[serde(rename = "history.baselined")]
+    Baselined {
+        /// The newest of them.
+        at: String,
+        /// How many.
+        migrations: usize,
+        /// Why.
+        reason: String,
+    },
     /// The end.
     #[serde(rename = "deploy.finished")]
     Finished {

@@ -81,6 +81,27 @@ impl Failure {
         Self { problems: findings, ..Self::new(Verdict::Integrity, "E100", message) }
     }
 
+    /// A database that has objects but no history of ours: which migrations it has had is for a person to say.
+    pub(crate) fn unmanaged(state: &schema::State) -> Result<(), Self> {
+        let message = match state {
+            schema::State::Fresh | schema::State::Managed => return Ok(()),
+            schema::State::Unmanaged { objects, example } => format!(
+                "the database has {objects} tables, views or sequences ({example}) but no history: which migrations it has had is unknown"
+            ),
+            schema::State::Foreign { tool, table } => {
+                format!(
+                    "{tool} keeps the history of this database in {table}: which of the files here it has had is unknown"
+                )
+            }
+        };
+        let next = "say up to which file it is: pgdeploy baseline --at VERSION --reason TEXT --env {env}, or deploy to an empty database";
+        Err(Self::new(Verdict::Integrity, "E107", message).next(next))
+    }
+
+    pub(crate) fn baseline(message: impl Into<String>) -> Self {
+        Self::new(Verdict::Integrity, "E115", message)
+    }
+
     pub(crate) fn promotion(upstream: &str, environment: &str, missing: Vec<String>) -> Self {
         let message = format!(
             "{} not been deployed to {upstream} yet, and {environment} comes after it",

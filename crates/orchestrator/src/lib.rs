@@ -9,6 +9,7 @@
 //! that they cannot say something else than the deploy does.
 #![forbid(unsafe_code)]
 
+mod baseline;
 mod command;
 mod deploy;
 mod deployment;
@@ -27,6 +28,7 @@ mod services;
 mod stages;
 mod status;
 
+pub use baseline::{Baseline, baseline};
 pub use deploy::deploy;
 pub use event::{DeployEvent, Event, StageName, StageResult};
 pub use failure::{Failure, Verdict};

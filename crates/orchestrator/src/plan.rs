@@ -49,6 +49,10 @@ impl Plan {
     /// What forbids the deploy before anything is touched, worst first: a history that contradicts the files, then files
     /// that cannot be run.
     pub(crate) fn refuse(&self) -> Result<(), Failure> {
+        // An empty release has nothing to run on the wrong database.
+        if let Some(state) = self.schema.state.as_ref().filter(|_| !self.schema.pending.is_empty()) {
+            Failure::unmanaged(state)?;
+        }
         if !self.schema.findings.is_empty() {
             return Err(Failure::integrity(self.schema.findings.clone()));
         }

@@ -8,6 +8,7 @@ use sql::Problem;
 use crate::fixtures::Fixtures;
 use crate::history::Applied;
 use crate::migration::{Migration, Migrations};
+use crate::state::State;
 
 /// What the stage will do.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,8 @@ pub struct Plan {
     pub current: Option<String>,
     /// Rows to load for an embedded database, where they are not in yet.
     pub fixtures: Option<Fixtures>,
+    /// What kind of database it is, where the history is empty.
+    pub state: Option<State>,
     /// Contradictions between history and files; while there is one, nothing may run.
     pub findings: Vec<Problem>,
 }
@@ -51,7 +54,7 @@ pub fn decide(applied: &[Applied], files: &Migrations) -> Plan {
     }
     let current =
         applied.last().and_then(|row| by_version.get(&row.version)).map(|file| file.id().to_owned());
-    Plan { pending, applied: applied.len(), current, fixtures: None, findings }
+    Plan { pending, applied: applied.len(), current, fixtures: None, state: None, findings }
 }
 
 fn duplicates(files: &Migrations) -> Vec<Problem> {

@@ -12,7 +12,7 @@ pub const LEDGER: Component = Component {
            checksum text NOT NULL, \
            raw_checksum text NOT NULL, \
            token_checksum text, \
-           kind text NOT NULL DEFAULT 'applied' CHECK (kind IN ('applied')), \
+           kind text NOT NULL DEFAULT 'applied' CHECK (kind IN ('applied', 'baseline')), \
            deployment bigint NOT NULL, \
            xid text NOT NULL, \
            started_at timestamptz NOT NULL DEFAULT clock_timestamp(), \

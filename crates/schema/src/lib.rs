@@ -11,6 +11,7 @@
 
 mod apply;
 mod attempt;
+mod baseline;
 mod check;
 mod decide;
 mod event;
@@ -20,8 +21,10 @@ mod history;
 mod migration;
 mod refusal;
 mod run;
+mod state;
 mod watch;
 
+pub use baseline::{baseline, covered};
 pub use check::check;
 pub use decide::{Plan, decide};
 pub use event::{BlockedBy, Event};
@@ -30,3 +33,4 @@ pub use fixtures::Fixtures;
 pub use history::{Applied, LEDGER, history};
 pub use migration::{Migration, Migrations, load};
 pub use run::{Done, Settings, plan, run};
+pub use state::State;

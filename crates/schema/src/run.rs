@@ -11,6 +11,7 @@ use crate::failure::{Failure, GateError};
 use crate::fixtures::Fixtures;
 use crate::history::{fixtures_loaded, history};
 use crate::migration::{Migration, Migrations};
+use crate::state::{self, State};
 
 /// How patient the stage is.
 #[derive(Debug, Clone)]
@@ -47,6 +48,7 @@ pub async fn plan(
 ) -> Result<Plan, Error> {
     let applied = history(session, ledger).await?;
     let mut plan = decide(&applied, migrations);
+    plan.state = Some(if applied.is_empty() { state::of(session, ledger).await? } else { State::Managed });
     if let Some(fixtures) = fixtures {
         // Rows fit one version of the tables: once a later migration is in, it is too late for them.
         let in_time = applied.last().is_none_or(|newest| newest.version <= fixtures.after);

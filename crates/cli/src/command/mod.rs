@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod baseline;
 mod check;
 mod deploy;
 mod dev;
@@ -24,6 +25,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Check(environment) => check::run(&global, &environment),
         Command::Plan(look) => plan::run(&global, &look).await,
         Command::Deploy(deploy) => deploy::run(&global, &deploy).await,
+        Command::Baseline(arguments) => baseline::run(&global, &arguments).await,
         Command::Status(look) => status::run(&global, &look).await,
         Command::Dev { command, environment } => dev::run(&global, &environment, command).await,
         Command::Schema { of } => schema::run(of),
