@@ -48,7 +48,9 @@ fn six_first_deploys_at_once_with_an_index_among_the_changes_do_everything_once(
 
 #[test]
 fn a_frozen_deploy_whose_lock_was_taken_from_it_writes_nothing_when_it_thaws() {
+    // A frozen client's open batch holds its progress row until the server ends it.
     let project = Project::new()
+        .pipeline("stages: { backfill: { idle_in_transaction_session_timeout: 3s } }\n")
         .file("migrations/0001_rows.sql", "CREATE TABLE r (id int PRIMARY KEY, done boolean NOT NULL DEFAULT false, touched int NOT NULL DEFAULT 0);
             INSERT INTO r SELECT g FROM generate_series(1, 1500) g;
             CREATE FUNCTION slow(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN i; END $$;")

@@ -19,11 +19,11 @@ fn slow_stage(path: &str, text: &str) -> Project {
 }
 
 /// Sends the signal once the stage's statement is seen at work; the process must be gone in six seconds.
-fn interrupt(project: &Project, signal: Signal, code: i32, at_work: &str) -> Client {
+fn interrupt(project: &Project, signal: Signal, code: i32, role: &str, at_work: &str) -> Client {
     let mut client = project.client();
     let mut running = project.start(&["deploy"]);
     let seen = format!(
-        "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '{at_work}' AND state = 'active' AND pid <> pg_backend_pid())"
+        "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '{at_work}' AND state = 'active' AND application_name LIKE 'pgdeploy/{role}%')"
     );
     until("the stage is at work", || {
         assert!(!running.has_ended(), "it ended before the signal");
@@ -41,7 +41,7 @@ fn interrupt(project: &Project, signal: Signal, code: i32, at_work: &str) -> Cli
 fn sigterm_in_a_migration_rolls_it_back_cancels_the_statement_and_starts_the_services_again() {
     let project = slow_stage("migrations/0002_slow.sql", "CREATE TABLE half (id int); SELECT pg_sleep(60);");
     project.remove("migrations/0001_rows.sql");
-    let mut client = interrupt(&project, Signal::TERM, 143, "%pg_sleep(60)%");
+    let mut client = interrupt(&project, Signal::TERM, 143, "schema", "%pg_sleep(60)%");
     assert_eq!(client.text("to_regclass('half')"), "NULL");
     assert!(!client.is("EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid())"));
     assert!(project.path().join("started").exists(), "nothing had changed, so the services run again");
@@ -52,7 +52,7 @@ fn sigterm_in_a_migration_rolls_it_back_cancels_the_statement_and_starts_the_ser
 #[test]
 fn sigint_in_an_index_build_leaves_it_to_the_server_and_the_next_deploy_finds_it() {
     let project = slow_stage("indexes/r.sql", "CREATE INDEX r_slow_idx ON r (slow(id));");
-    let mut client = interrupt(&project, Signal::INT, 130, "CREATE INDEX CONCURRENTLY%");
+    let mut client = interrupt(&project, Signal::INT, 130, "index", "CREATE INDEX CONCURRENTLY%");
     assert!(project.path().join("started").exists());
     project.deploy().exits(0);
     assert!(client.is("(SELECT indisvalid FROM pg_index WHERE indexrelid = 'r_slow_idx'::regclass)"));
@@ -62,7 +62,7 @@ fn sigint_in_an_index_build_leaves_it_to_the_server_and_the_next_deploy_finds_it
 #[test]
 fn sigterm_in_a_backfill_ends_after_the_batch_and_the_next_deploy_goes_on() {
     let project = slow_stage("backfills/0001_done.sql", "UPDATE r SET done = slow(r.id) > 0 WHERE NOT done;");
-    let mut client = interrupt(&project, Signal::TERM, 143, "%slow(%");
+    let mut client = interrupt(&project, Signal::TERM, 143, "backfill", "%slow(%");
     let done = client.number("count(*) FROM r WHERE done");
     assert!(done < 1000, "it was interrupted");
     project.deploy().exits(0);
