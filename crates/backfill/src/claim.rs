@@ -2,6 +2,8 @@
 
 use postgres::{Error, Row, Session, query};
 
+use crate::record::blocks_of;
+
 /// The span that is being walked.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
@@ -14,6 +16,9 @@ pub(crate) struct Claim {
     pub(crate) done: bool,
     pub(crate) batch_size: i64,
     pub(crate) scan_size: i64,
+    /// Whether the pass goes over blocks, and how far they are handed out.
+    pub(crate) over_blocks: bool,
+    pub(crate) block: i64,
 }
 
 /// Takes the lease on the latest range of a backfill. The token goes up: whoever had it before can write no more. Who
@@ -27,13 +32,13 @@ pub(crate) async fn claim(
     let quoted = sql::identifier(ledger);
     let row = query(&format!(
         "WITH c AS MATERIALIZED (SELECT r.id FROM {quoted}.backfill_ranges r JOIN {quoted}.backfill_units u ON u.id = r.unit_id \
-           WHERE u.backfill_id = $1 ORDER BY r.pass DESC LIMIT 1 FOR UPDATE OF r) \
+           WHERE u.backfill_id = $1 AND r.parent IS NULL ORDER BY r.pass DESC LIMIT 1 FOR UPDATE OF r) \
          UPDATE {quoted}.backfill_ranges r SET lease_token = r.lease_token + 1, lease_owner = $2, \
            lease_expires_at = clock_timestamp() + interval '60 seconds', \
            take_overs = r.take_overs + (r.state = 'leased')::int, \
            state = CASE r.state WHEN 'done' THEN 'done' ELSE 'leased' END \
          FROM c WHERE r.id = c.id AND ($3::int8 IS NULL OR r.lease_token = 0 OR (r.id = $4 AND r.lease_token = $3)) \
-         RETURNING r.unit_id, r.id, r.pass, r.lease_token, r.hi, r.state = 'done', r.batch_size, r.scan_size"
+         RETURNING r.unit_id, r.id, r.pass, r.lease_token, r.hi, r.state = 'done', r.batch_size, r.scan_size, r.walk = 'blocks', coalesce(r.block, 0)"
     ))
     .bind(backfill)
     .bind(format!("deployment {deployment}, pid {}", session.pid()))
@@ -60,6 +65,8 @@ pub(crate) async fn claim(
         done: row.try_get(5)?,
         batch_size: row.try_get(6)?,
         scan_size: row.try_get(7)?,
+        over_blocks: row.try_get(8)?,
+        block: row.try_get(9)?,
     }))
 }
 
@@ -71,12 +78,14 @@ pub(crate) async fn next_pass(
     claim: &Claim,
     (lo, hi): (Option<&[String]>, Option<&[String]>),
     left_over: &[String],
+    (blocks, oid): (bool, i64),
 ) -> Result<bool, Error> {
     let ledger = sql::identifier(ledger);
     let added = query(&format!(
         "WITH o AS (UPDATE {ledger}.backfill_ranges SET left_over = $4 WHERE id = $5 AND lease_token = $6 RETURNING unit_id, batch_size, scan_size) \
-         INSERT INTO {ledger}.backfill_ranges (unit_id, pass, lo, cursor, hi, state, batch_size, scan_size) \
-         SELECT o.unit_id, $1 + 1, $2, $2, $3, 'ready', o.batch_size, o.scan_size FROM o"
+         INSERT INTO {ledger}.backfill_ranges (unit_id, pass, lo, cursor, hi, state, batch_size, scan_size, walk, block, end_block, relfilenode) \
+         SELECT o.unit_id, $1 + 1, $2, $2, $3, 'ready', o.batch_size, o.scan_size, {} FROM o",
+        blocks_of("$7", "$8")
     ))
     .bind(claim.pass)
     .bind(lo.map(<[String]>::to_vec))
@@ -84,6 +93,8 @@ pub(crate) async fn next_pass(
     .bind(left_over.to_vec())
     .bind(claim.range)
     .bind(claim.token)
+    .bind(blocks)
+    .bind(oid)
     .execute(session.connection())
     .await?;
     Ok(added.rows_affected() > 0)
@@ -99,7 +110,7 @@ pub(crate) async fn kept(
     let ledger = sql::identifier(ledger);
     let row = query(&format!(
         "SELECT r.rows_unchanged, coalesce(p.left_over, '{{}}') FROM {ledger}.backfill_ranges r \
-         LEFT JOIN {ledger}.backfill_ranges p ON p.unit_id = r.unit_id AND p.pass = r.pass - 1 \
+         LEFT JOIN {ledger}.backfill_ranges p ON p.unit_id = r.unit_id AND p.parent IS NULL AND p.pass = r.pass - 1 \
          WHERE r.id = $1 AND r.lease_token = $2"
     ))
     .bind(claim.range)

@@ -7,15 +7,22 @@
 //! own grammar into a target, a predicate and what to do with a row. [`plan`] looks at the catalog (`relation`: the
 //! table, its key) and at the ledger (`record`) and says what is left to do. [`run`] gives one definition after the
 //! other to a `worker`, which takes the lease on a range of the table (`claim`) and goes over it in a `pass`: a sample
-//! that is rolled back and then a `walk` along the key, a `batch` at a time, as large as fits the target (`size`); the
-//! `sweep` of the rows that were locked; the proof that nothing matches any more (`verify`). What follows an error is
-//! `recovery`'s. The texts that are sent come from `texts`, which has the user's statement from `edit`.
+//! that is rolled back, then the walk; the `sweep` of the rows that were locked; the proof that nothing matches any more
+//! (`verify`). What follows an error is `recovery`'s.
 //!
-//! All progress lives in one row of the ledger that each batch locks first and updates last: rows and cursor share one
-//! transaction, so whatever dies, they agree.
+//! There are two walks. The `block_walk` is the one to be had where a table has heap blocks: some walkers, each with a
+//! `range` of blocks of its own, go over it a `chunk` at a time, in `stripe`s, each of them a batch; the texts are
+//! `blocks`'. The other `walk` goes along the key, a `batch` at a time, as large as fits the target (`size`); its texts
+//! come from `texts`. Both have the user's statement from `edit`.
+//!
+//! All progress of a range lives in one row of the ledger that each batch locks first and updates last: rows and cursor
+//! share one transaction, so whatever dies, they agree.
 #![forbid(unsafe_code)]
 
 mod batch;
+mod block_walk;
+mod blocks;
+mod chunk;
 mod claim;
 mod definition;
 mod edit;
@@ -26,6 +33,7 @@ mod outcome;
 mod pass;
 mod plan;
 mod progress;
+mod range;
 mod record;
 mod recovery;
 mod refusal;
@@ -34,6 +42,7 @@ mod run;
 mod settings;
 mod size;
 mod statement;
+mod stripe;
 mod sweep;
 mod tables;
 mod texts;
@@ -46,6 +55,6 @@ pub use event::Event;
 pub use outcome::{ItemOutcome, Outcome, Verdict};
 pub use plan::{Item, Plan, State, plan};
 pub use run::run;
-pub use settings::Settings;
+pub use settings::{Settings, Walk};
 pub use statement::Kind;
 pub use tables::LEDGER;

@@ -10,7 +10,16 @@ pub(crate) enum Span {
     First,
     Next,
     Noted,
+    /// Rows of heap blocks that were locked before.
+    Blocks,
+    /// Rows of heap blocks, as they come.
+    Plain,
 }
+
+/// What stands for a batch's first block, the block behind its last, its stripe and the number of stripes less one, in
+/// texts that are composed once.
+pub(crate) const BATCH: [&str; 4] =
+    ["(pgdeploy_lo,0)", "(pgdeploy_hi,0)", "pgdeploy_stripe", "pgdeploy_mask"];
 
 /// The names that the texts are made of.
 pub(crate) struct Names {
@@ -22,6 +31,8 @@ pub(crate) struct Names {
     /// What the user's statement calls it; quoted.
     pub(crate) inner: String,
     pub(crate) hit: String,
+    /// Whether the key is an integer whose low bits are spread evenly over the rows of each block.
+    counts: bool,
 }
 
 impl Names {
@@ -34,6 +45,7 @@ impl Names {
             alias: inner.clone(),
             inner,
             hit: String::new(),
+            counts: relation.counts,
         };
         let source = &definition.source;
         sql::parse(source, |statements| {
@@ -105,15 +117,38 @@ impl Names {
 
     /// What the user's statement gets for a WHERE beside its own.
     pub(crate) fn conjuncts(&self, span: Span) -> String {
+        if span == Span::Plain {
+            return format!("{} AND {}", self.in_blocks(&self.inner), self.in_stripe(&self.inner));
+        }
         let pairs = self.columns(&self.inner).into_iter().zip(self.own("pgdeploy_todo."));
         let mut all: Vec<_> = pairs.map(|(column, own)| format!("{column} = {own}")).collect();
-        if span == Span::Next {
-            all.push(self.compare(&self.inner, ">", &self.parameter(1)));
-        }
-        if span != Span::Noted {
-            all.push(self.compare(&self.inner, "<=", &self.cut()));
+        match span {
+            Span::Next => {
+                all.push(self.compare(&self.inner, ">", &self.parameter(1)));
+                all.push(self.compare(&self.inner, "<=", &self.cut()));
+            }
+            Span::First => all.push(self.compare(&self.inner, "<=", &self.cut())),
+            Span::Blocks => all.push(self.in_blocks(&self.inner)),
+            Span::Noted | Span::Plain => {}
         }
         all.join(" AND ")
+    }
+
+    /// The rows of a span of heap blocks. With literals it is a Tid Range Scan.
+    pub(crate) fn in_blocks(&self, of: &str) -> String {
+        let [lo, hi, ..] = BATCH;
+        format!("{of}.ctid >= '{lo}'::tid AND {of}.ctid < '{hi}'::tid")
+    }
+
+    /// The rows of one stripe: an even share of the rows of each block. A key that counts along the heap gives that for
+    /// next to nothing; otherwise it is the place of a row in its block, which stays while the row is not changed (the
+    /// low byte of the offset in the `tid`'s external form).
+    pub(crate) fn in_stripe(&self, of: &str) -> String {
+        let [.., stripe, mask] = BATCH;
+        match self.columns(of).as_slice() {
+            [column] if self.counts => format!("({column} & {mask}) = {stripe}"),
+            _ => format!("(pg_catalog.get_byte(pg_catalog.tidsend({of}.ctid), 5) & {mask}) = {stripe}"),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use postgres::{Error, Session};
 
+use crate::block_walk::Walk;
 use crate::claim::{self, Claim};
 use crate::event::Event;
 use crate::failure::Ended;
@@ -26,18 +27,33 @@ impl Worker<'_> {
         texts: &Texts,
         claim: &Claim,
     ) -> Result<Option<Ended>, Error> {
+        let ledger = self.stage.ledger;
         if !claim.done {
             if let Some(ended) = self.sample(session, texts, claim).await? {
                 return Ok(Some(ended));
             }
-            if let Some(ended) = self.walk(session, texts, claim).await? {
+            if claim.over_blocks {
+                match self.walk_blocks(session, claim).await? {
+                    Walk::Done => {}
+                    Walk::Again => return Ok(None),
+                    Walk::Ended(ended) => return Ok(Some(ended)),
+                }
+            } else if let Some(ended) = self.walk(session, texts, claim).await? {
                 return Ok(Some(ended));
             }
         }
         if let Some(ended) = self.sweep(session, texts, claim).await? {
             return Ok(Some(ended));
         }
-        self.prove(session, texts, claim).await
+        let mut matches = self.any_matches(session, texts, claim).await?;
+        // What moved behind the cursor, or was locked, is met by its key.
+        if matches && claim.over_blocks && verify::note_left(session, texts, claim, ledger).await? > 0 {
+            if let Some(ended) = self.sweep(session, texts, claim).await? {
+                return Ok(Some(ended));
+            }
+            matches = self.any_matches(session, texts, claim).await?;
+        }
+        self.prove(session, texts, claim, matches).await
     }
 
     pub(crate) async fn sweep(
@@ -81,22 +97,30 @@ impl Worker<'_> {
     }
 
     /// "Complete" is only said after this: a live statement, in a snapshot of its own, that finds no row that matches.
+    async fn any_matches(
+        &mut self,
+        session: &mut Session,
+        texts: &Texts,
+        claim: &Claim,
+    ) -> Result<bool, Error> {
+        (self.stage.events)(Event::Verifying {
+            id: self.definition.id.clone(),
+            table: self.definition.shown_table(),
+        });
+        record::set_state(session, self.stage.ledger, claim.backfill, "verifying", (None, None)).await?;
+        let canceller = session.canceller();
+        stoppable(&self.stage.stop, &canceller, Duration::ZERO, verify::any_matches(session, texts)).await
+    }
+
+    /// What follows the look for rows that match: the end, or another pass.
     pub(crate) async fn prove(
         &mut self,
         session: &mut Session,
         texts: &Texts,
         claim: &Claim,
+        matches: bool,
     ) -> Result<Option<Ended>, Error> {
         let ledger = self.stage.ledger;
-        (self.stage.events)(Event::Verifying {
-            id: self.definition.id.clone(),
-            table: self.definition.shown_table(),
-        });
-        record::set_state(session, ledger, claim.backfill, "verifying", (None, None)).await?;
-        let canceller = session.canceller();
-        let matches =
-            stoppable(&self.stage.stop, &canceller, Duration::ZERO, verify::any_matches(session, texts))
-                .await?;
         if !matches {
             record::set_state(session, ledger, claim.backfill, "done", (None, None)).await?;
             return Ok(Some(Ended::Complete));
@@ -120,7 +144,9 @@ impl Worker<'_> {
         let hi = verify::greatest_key(session, texts).await?;
         // Where all that is left is behind the bound, the rest of the table need not be walked again.
         let lo = if left.within == 0 { claim.hi.as_deref() } else { None };
-        let added = claim::next_pass(session, ledger, claim, (lo, hi.as_deref()), &left.examples).await?;
+        let blocks = (claim.over_blocks && lo.is_none(), self.oid);
+        let added =
+            claim::next_pass(session, ledger, claim, (lo, hi.as_deref()), &left.examples, blocks).await?;
         Ok((!added).then(taken_over))
     }
 }

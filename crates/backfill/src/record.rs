@@ -71,17 +71,18 @@ pub(crate) async fn open(
     ledger: &str,
     (definition, relation): (&Definition, &Relation),
     (generation, estimated_rows, deployment): (i32, u64, i64),
-    hi: Option<&[String]>,
+    (hi, blocks): (Option<&[String]>, bool),
 ) -> Result<i64, Error> {
     let ledger = sql::identifier(ledger);
+    let blocks_of = blocks_of("$11", "$12");
     let columns: Vec<_> = relation.keys.iter().map(|key| key.column.clone()).collect();
     let row = query(&format!(
         "WITH b AS (INSERT INTO {ledger}.backfills \
            (name, generation, def_sha256, statement, table_name, key_columns, tenant, state, estimated_rows, deployment) \
            VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9) RETURNING id), \
          u AS (INSERT INTO {ledger}.backfill_units (backfill_id) SELECT id FROM b RETURNING id), \
-         r AS (INSERT INTO {ledger}.backfill_ranges (unit_id, pass, hi, state) \
-           SELECT id, 1, $10, CASE WHEN $10::text[] IS NULL THEN 'done' ELSE 'ready' END FROM u) \
+         r AS (INSERT INTO {ledger}.backfill_ranges (unit_id, pass, hi, state, walk, block, end_block, relfilenode) \
+           SELECT id, 1, $10, CASE WHEN $10::text[] IS NULL THEN 'done' ELSE 'ready' END, {blocks_of} FROM u) \
          SELECT id FROM b"
     ))
     .bind(&definition.id)
@@ -94,9 +95,20 @@ pub(crate) async fn open(
     .bind(i64::try_from(estimated_rows).unwrap_or(i64::MAX))
     .bind(deployment)
     .bind(hi.map(<[String]>::to_vec))
+    .bind(blocks)
+    .bind(relation.oid)
     .fetch_one(session.connection())
     .await?;
     Ok(row.try_get(0)?)
+}
+
+/// The walk of a new pass, with block 0 and the block behind the last of the table as it is stored now.
+pub(crate) fn blocks_of(blocks: &str, oid: &str) -> String {
+    format!(
+        "CASE WHEN {blocks}::bool THEN 'blocks' ELSE 'keyset' END, 0, \
+         pg_catalog.pg_relation_size({oid}::int8::oid) / current_setting('block_size')::int8, \
+         pg_catalog.pg_relation_filenode({oid}::int8::oid)::int8"
+    )
 }
 
 /// Records where a backfill stands. `done` is written with the proof's place in the log.

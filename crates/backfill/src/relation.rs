@@ -10,6 +10,12 @@ use crate::definition::Definition;
 pub(crate) struct Relation {
     /// Qualified and quoted.
     pub(crate) name: String,
+    /// Its object identifier.
+    pub(crate) oid: i64,
+    /// Whether its rows live in the blocks of a heap that can be read span by span (Tid Range Scan, PostgreSQL 14).
+    pub(crate) has_blocks: bool,
+    /// Whether the key is an integer whose low bits are spread evenly over the rows of each block.
+    pub(crate) counts: bool,
     /// The columns of the primary key, in its order.
     pub(crate) keys: Vec<Key>,
     /// Its size in pages.
@@ -18,6 +24,13 @@ pub(crate) struct Relation {
     pub(crate) rows: Option<f64>,
     /// Distinct values of the tenant column, as ANALYZE saw them.
     pub(crate) tenants: Option<i64>,
+}
+
+impl Relation {
+    /// Rows in a block, where known.
+    pub(crate) fn density(&self) -> Option<f64> {
+        self.rows.filter(|_| self.pages > 0).map(|rows| rows / self.pages as f64)
+    }
 }
 
 /// A column of the key.
@@ -53,7 +66,8 @@ pub(crate) async fn look_up(session: &mut Session, definition: &Definition) -> R
         "SELECT c.oid::int8, c.relkind::text, n.nspname::text, c.relname::text, \
                 CASE WHEN c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid) / current_setting('block_size')::int8 ELSE 0 END, \
                 EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid), \
-                CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples::float8 / c.relpages END \
+                CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples::float8 / c.relpages END, \
+                EXISTS (SELECT FROM pg_catalog.pg_am a WHERE a.oid = c.relam AND a.amname = 'heap') \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.oid = pg_catalog.to_regclass($1)",
     )
@@ -107,7 +121,31 @@ pub(crate) async fn look_up(session: &mut Session, definition: &Definition) -> R
     let name = sql::qualified(&schema, &table);
     let (pages, density): (i64, Option<f64>) = (row.try_get(4)?, row.try_get(6)?);
     let rows = density.map(|density| density * pages as f64);
-    Ok(Lookup::Ready(Relation { name, keys, pages, rows, tenants }))
+    let has_blocks = row.try_get::<bool, _>(7)? && session.version_number() >= 140_000;
+    let counts = has_blocks && counts(session, &name, &keys).await?;
+    Ok(Lookup::Ready(Relation { name, oid, has_blocks, counts, keys, pages, rows, tenants }))
+}
+
+/// Whether each residue of the key modulo 8 has its share of the rows of each block, by the first blocks.
+async fn counts(session: &mut Session, name: &str, keys: &[Key]) -> Result<bool, Error> {
+    let [key] = keys else { return Ok(false) };
+    if !matches!(key.type_name.as_str(), "bigint" | "integer" | "smallint") {
+        return Ok(false);
+    }
+    let column = sql::identifier(&key.column);
+    let looked = session
+        .one(&format!(
+            "SELECT coalesce(bool_and(most <= rows / 8 + 2), false) FROM (SELECT sum(n)::int8 AS rows, max(n) AS most FROM \
+               (SELECT (ctid::text::point)[0] AS block, count(*) AS n FROM {name} WHERE ctid < '(50,0)'::tid \
+                GROUP BY 1, {column} & 7) AS residues GROUP BY block) AS blocks"
+        ))
+        .await;
+    match looked {
+        Ok(row) => Ok(row.try_get(0)?),
+        Err(error) if error.is_lost_connection() => Err(error),
+        // Without the right to read it, EXPLAIN has said so.
+        Err(_) => Ok(false),
+    }
 }
 
 fn unfit_kind(definition: &Definition, kind: &str, parent: bool) -> Option<Problem> {

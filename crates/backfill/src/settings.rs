@@ -25,6 +25,22 @@ pub struct Settings {
     pub idle_in_transaction_session_timeout: Duration,
     /// Batches between two progress events that are marked as milestones, for output that is no terminal.
     pub progress_every: u32,
+    /// Sessions that work on one backfill at the same time, where its walk can be shared.
+    pub workers: u32,
+    /// How long a range stays with a worker that is not heard of, on the server's clock.
+    pub lease: Duration,
+    /// How the rows of a table are met.
+    pub walk: Walk,
+}
+
+/// How the rows of a table are met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Walk {
+    /// Over the heap's blocks, in stripes, where the table has them; else along the key.
+    #[default]
+    Blocks,
+    /// Along the key.
+    Keyset,
 }
 
 impl Default for Settings {
@@ -40,6 +56,9 @@ impl Default for Settings {
             statement_timeout: Duration::from_secs(120),
             idle_in_transaction_session_timeout: Duration::from_secs(120),
             progress_every: 10,
+            workers: 1,
+            lease: Duration::from_secs(60),
+            walk: Walk::default(),
         }
     }
 }

@@ -5,9 +5,14 @@ use postgres::ledger::Component;
 /// The tables this stage owns. A backfill is a generation of a definition; a unit is a part of its table (today always
 /// the whole); a range is a span of the key with the cursor in it, walked in passes; skipped are the keys of rows that
 /// were locked. `backfill_ranges` leaves room on its pages, since every batch updates one of its rows.
+///
+/// In a walk over blocks the pass's range hands out ranges of blocks (its own `block` is how far they reach), and the
+/// cursor of such a range is (`block`, `step`), the step being a stripe of a part of a chunk,, which is worth something only while the table's `relfilenode` stays
+/// what it was.
 pub const LEDGER: Component = Component {
     name: "backfill",
-    steps: &["
+    steps: &[
+        "
 CREATE TABLE {schema}.backfills (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name           text        NOT NULL,
@@ -68,5 +73,16 @@ CREATE TABLE {schema}.backfill_skipped (
     attempts int         NOT NULL DEFAULT 0,
     UNIQUE (unit_id, key)
 );
-"],
+",
+        "
+ALTER TABLE {schema}.backfill_ranges
+    ADD walk         text NOT NULL DEFAULT 'keyset' CHECK (walk IN ('keyset', 'blocks')),
+    ADD relfilenode  bigint,
+    ADD parent       bigint REFERENCES {schema}.backfill_ranges,
+    ADD parent_token bigint,
+    ADD block        bigint,
+    ADD end_block    bigint,
+    ADD step         int;
+",
+    ],
 };

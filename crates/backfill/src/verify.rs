@@ -15,6 +15,8 @@ const SAMPLE_PAGES: f64 = 100.0;
 const SMALL: i64 = 400;
 /// Rows that the sample before the first batch changes and rolls back.
 const SAMPLE_ROWS: i64 = 50;
+/// Rows that are left over from a pass and noted one by one; where there are more, another pass is quicker.
+const NOTED: i64 = 10_000;
 
 /// How many rows match, by a sample of the table's pages, the same ones each time; exact for small tables. Where that
 /// takes more than a second, the number of the table's rows has to do.
@@ -105,6 +107,36 @@ pub(crate) async fn any_matches(session: &mut Session, texts: &Texts) -> Result<
     let row = session.one(&format!("SELECT EXISTS (SELECT 1 FROM {})", texts.matching)).await?;
     session.run("COMMIT").await?;
     Ok(row.try_get(0)?)
+}
+
+/// Notes the keys of rows that still match, for the sweep. How many.
+pub(crate) async fn note_left(
+    session: &mut Session,
+    texts: &Texts,
+    claim: &Claim,
+    ledger: &str,
+) -> Result<u64, Error> {
+    let (quoted, Texts { key_text, matching, .. }) = (sql::identifier(ledger), texts);
+    session
+        .run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL row_security = off; SET LOCAL statement_timeout = 0")
+        .await?;
+    if batch::lock_range(session, claim, ledger).await?.is_none() {
+        session.run("ROLLBACK").await?;
+        return Ok(0);
+    }
+    let noted = query(&format!(
+        "WITH n AS (INSERT INTO {quoted}.backfill_skipped (unit_id, key) SELECT $1, {key_text} FROM {matching} LIMIT {NOTED} \
+           ON CONFLICT DO NOTHING RETURNING 1) \
+         UPDATE {quoted}.backfill_ranges SET rows_skipped = rows_skipped + (SELECT count(*) FROM n) WHERE id = $2 \
+         RETURNING (SELECT count(*) FROM n)"
+    ))
+    .bind(claim.unit)
+    .bind(claim.range)
+    .fetch_one(session.connection())
+    .await?
+    .try_get::<i64, _>(0)?;
+    session.run("COMMIT").await?;
+    Ok(noted.unsigned_abs())
 }
 
 /// The rows that match.

@@ -14,7 +14,7 @@ use crate::verify;
 use crate::worker::{Worker, backoff, taken_over};
 
 /// A batch that is under way when we are told to stop may take this long before it is cancelled.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 impl Worker<'_> {
     /// Before the first batch ever: does a row that is done stop matching?
@@ -24,14 +24,16 @@ impl Worker<'_> {
         texts: &Texts,
         claim: &Claim,
     ) -> Result<Option<Ended>, Error> {
-        let first = claim.pass == 1 && claim.batch_size == 0 && self.progress.batches == 0;
+        let first =
+            claim.pass == 1 && claim.batch_size == 0 && claim.block == 0 && self.progress.batches == 0;
         if !first || self.definition.kind == Kind::Delete {
             return Ok(None);
         }
         let (settings, ledger) = (self.settings, self.stage.ledger);
         let scan = i64::from(settings.max_batch);
-        let sampled = verify::sample(session, texts, claim, settings, ledger, scan).await;
-        match sampled {
+        let canceller = session.canceller();
+        let sample = verify::sample(session, texts, claim, settings, ledger, scan);
+        match stoppable(&self.stage.stop, &canceller, GRACE, sample).await {
             Ok(Some(unchanged)) if unchanged.rows >= unchanged.of => {
                 let verify::Unchanged { rows, examples, .. } = unchanged;
                 Ok(Some(Ended::KeepMatching { rows, examples, sampled: true }))

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use postgres::{Backoff, Error, Session, Stage};
 
+use crate::blocks::{self, Blocks};
 use crate::claim::{self, Claim};
 use crate::definition::Definition;
 use crate::event::Event;
@@ -15,7 +16,7 @@ use crate::plan::{conflict, not_composed};
 use crate::progress::Progress;
 use crate::record;
 use crate::relation::{self, Lookup, Relation};
-use crate::settings::Settings;
+use crate::settings::{Settings, Walk};
 use crate::size::Size;
 use crate::texts::{self, Texts};
 use crate::verify;
@@ -31,6 +32,9 @@ pub(crate) struct Worker<'a> {
     pub(crate) progress: Progress,
     pub(crate) claim: Option<Claim>,
     pub(crate) texts: Option<Texts>,
+    pub(crate) oid: i64,
+    /// Where the walk can go over blocks: its texts, the table, rows in a block.
+    pub(crate) blocks: Option<(Blocks, i64, Option<f64>)>,
     /// Errors of one kind in a row.
     pub(crate) repeated: u32,
     pub(crate) backoff: Backoff,
@@ -57,6 +61,8 @@ impl<'a> Worker<'a> {
             progress: Progress::new(definition, settings),
             claim: None,
             texts: None,
+            oid: 0,
+            blocks: None,
             repeated: 0,
             backoff: backoff(),
             passes: 0,
@@ -113,6 +119,12 @@ impl<'a> Worker<'a> {
             return Ok(Ended::Refused(told(&not_composed(definition))));
         };
         self.texts = Some(texts.clone());
+        self.oid = relation.oid;
+        self.blocks = match self.settings.walk {
+            Walk::Blocks if relation.has_blocks => blocks::compose(definition, &relation, ledger)
+                .map(|blocks| (blocks, relation.oid, relation.density())),
+            _ => None,
+        };
         let current = record.as_ref().filter(|record| record.def_sha256 == definition.def_sha256);
         if let Some(record) = current {
             (self.rows, self.estimated_rows) = (record.rows, record.estimated_rows);
@@ -157,7 +169,7 @@ impl<'a> Worker<'a> {
         self.estimated_rows = verify::estimate(session, relation, texts).await?;
         let numbers = (generation, self.estimated_rows, self.stage.deployment);
         let about = (self.definition, relation);
-        record::open(session, self.stage.ledger, about, numbers, hi.as_deref()).await
+        record::open(session, self.stage.ledger, about, numbers, (hi.as_deref(), self.blocks.is_some())).await
     }
 
     fn started(&mut self, resumed: bool) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use backfill::{Event, Outcome, Plan, Settings};
+use backfill::{Event, Outcome, Plan, Settings, Walk};
 use postgres::{LockKey, Row, RunLock, Session, Stage, Target, ledger};
 use scratch::Server;
 use secrecy::SecretString;
@@ -41,6 +41,13 @@ impl Bench {
         let settings = Settings { lock_timeout: Duration::from_secs(2), ..Settings::default() };
         let (stop, events) = (CancellationToken::new(), Arc::default());
         Ok(Self { target, admin, settings, stop, events, url, deployment: 0 })
+    }
+
+    /// The same for a walk of its own.
+    pub(crate) async fn walking(walk: Walk, name: &str, rows: u32) -> Result<Self> {
+        let mut bench = Self::counting(&format!("{name}_{walk:?}").to_lowercase(), rows).await?;
+        bench.settings.walk = walk;
+        Ok(bench)
     }
 
     /// With `rows` rows to count on.
@@ -169,3 +176,12 @@ pub(crate) fn only(outcome: &Outcome) -> &backfill::ItemOutcome {
     assert_eq!(outcome.items.len(), 1, "{outcome:?}");
     &outcome.items[0]
 }
+
+/// Each of the tests once over blocks and once along the key.
+macro_rules! over_both_walks {
+    ($($test:ident),* $(,)?) => {
+        mod over_blocks { $(#[tokio::test] async fn $test() -> anyhow::Result<()> { super::$test(backfill::Walk::Blocks).await })* }
+        mod along_the_key { $(#[tokio::test] async fn $test() -> anyhow::Result<()> { super::$test(backfill::Walk::Keyset).await })* }
+    };
+}
+pub(crate) use over_both_walks;

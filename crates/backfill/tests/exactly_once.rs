@@ -3,13 +3,20 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use backfill::Verdict;
+use backfill::{Verdict, Walk};
 
-use crate::bench::{Bench, COUNTING, only, until};
+use crate::bench::{Bench, COUNTING, only, over_both_walks, until};
 
-#[tokio::test]
-async fn killed_backends_cost_no_row_and_no_second_touch() -> Result<()> {
-    let mut bench = Bench::counting("once_terminated", 20_000).await?;
+over_both_walks! {
+    killed_backends_cost_no_row_and_no_second_touch,
+    runs_that_vanish_are_taken_over_at_the_cursor,
+    a_runner_whose_lease_was_taken_over_writes_nothing_more,
+    a_budget_ends_it_and_the_next_runs_finish_it,
+    the_application_and_the_backfill_share_rows_in_any_order,
+}
+
+async fn killed_backends_cost_no_row_and_no_second_touch(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "once_terminated", 20_000).await?;
     bench.settings.batch_size = 200;
     bench.settings.max_batch = 200;
     bench.settings.pause = Duration::from_millis(5);
@@ -33,9 +40,8 @@ async fn killed_backends_cost_no_row_and_no_second_touch() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn runs_that_vanish_are_taken_over_at_the_cursor() -> Result<()> {
-    let mut bench = Bench::counting("once_vanished", 20_000).await?;
+async fn runs_that_vanish_are_taken_over_at_the_cursor(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "once_vanished", 20_000).await?;
     bench.settings.max_batch = 300;
     bench.settings.pause = Duration::from_millis(2);
     let mut watcher = bench.other().await?;
@@ -55,9 +61,8 @@ async fn runs_that_vanish_are_taken_over_at_the_cursor() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_runner_whose_lease_was_taken_over_writes_nothing_more() -> Result<()> {
-    let mut bench = Bench::counting("once_fenced", 10_000).await?;
+async fn a_runner_whose_lease_was_taken_over_writes_nothing_more(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "once_fenced", 10_000).await?;
     bench.slow();
     let mut other = bench.other().await?;
     let (outcome, seen) = tokio::join!(bench.run(COUNTING), async {
@@ -70,13 +75,15 @@ async fn a_runner_whose_lease_was_taken_over_writes_nothing_more() -> Result<()>
     assert_eq!(only(&outcome).outcome, Verdict::Incomplete, "{outcome:?}");
     assert!(outcome.warnings[0].message.contains("took the work over"));
     assert_eq!(bench.number("SELECT count(*) FROM t WHERE done").await?, seen?);
-    assert_eq!(bench.text("SELECT lease_owner FROM pgdeploy.backfill_ranges").await?, "somebody else");
+    assert_eq!(
+        bench.text("SELECT string_agg(DISTINCT lease_owner, '') FROM pgdeploy.backfill_ranges").await?,
+        "somebody else"
+    );
     Ok(())
 }
 
-#[tokio::test]
-async fn a_budget_ends_it_and_the_next_runs_finish_it() -> Result<()> {
-    let mut bench = Bench::counting("once_budget", 10_000).await?;
+async fn a_budget_ends_it_and_the_next_runs_finish_it(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "once_budget", 10_000).await?;
     bench.slow();
     bench.settings.budget = Duration::from_millis(400);
     let outcome = bench.run(COUNTING).await?;
@@ -97,9 +104,8 @@ async fn a_budget_ends_it_and_the_next_runs_finish_it() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn the_application_and_the_backfill_share_rows_in_any_order() -> Result<()> {
-    let mut bench = Bench::counting("once_shared", 5_000).await?;
+async fn the_application_and_the_backfill_share_rows_in_any_order(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "once_shared", 5_000).await?;
     bench.sql("ALTER TABLE t ADD seen int NOT NULL DEFAULT 0").await?;
     bench.settings.pause = Duration::from_millis(1);
     bench.settings.max_batch = 200;

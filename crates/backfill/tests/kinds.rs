@@ -1,7 +1,7 @@
 //! All kinds of statements, and what they leave behind.
 
 use anyhow::Result;
-use backfill::{Event, State, Verdict};
+use backfill::{Event, State, Verdict, Walk};
 
 use crate::bench::{Bench, COUNTING, only};
 
@@ -78,7 +78,7 @@ async fn rows_are_copied_by_insert_select() -> Result<()> {
 
 #[tokio::test]
 async fn matches_at_the_end_of_the_table_are_found_without_long_statements() -> Result<()> {
-    let mut bench = Bench::counting("kinds_sparse", 200_000).await?;
+    let mut bench = Bench::walking(Walk::Keyset, "kinds_sparse", 200_000).await?;
     bench.sql("UPDATE t SET done = true WHERE id <= 199000").await?;
     bench.sql("VACUUM ANALYZE t").await?;
     let outcome = bench.run(COUNTING).await?;

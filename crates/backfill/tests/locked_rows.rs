@@ -3,13 +3,21 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use backfill::Verdict;
+use backfill::{Verdict, Walk};
 
-use crate::bench::{Bench, COUNTING, only, until};
+use crate::bench::{Bench, COUNTING, only, over_both_walks, until};
 
-#[tokio::test]
-async fn rows_locked_during_the_walk_are_swept_afterwards() -> Result<()> {
-    let mut bench = Bench::counting("locked_swept", 5_000).await?;
+over_both_walks! {
+    rows_locked_during_the_walk_are_swept_afterwards,
+    a_holder_that_never_ends_is_named_and_the_next_run_finishes,
+    inserts_of_children_do_not_wait_for_batches,
+    an_open_snapshot_does_not_hold_it_up,
+    a_stop_is_obeyed_after_the_batch_and_the_next_run_goes_on_at_the_cursor,
+    a_batch_that_takes_long_is_cancelled_on_a_stop,
+}
+
+async fn rows_locked_during_the_walk_are_swept_afterwards(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "locked_swept", 5_000).await?;
     bench.settings.lock_timeout = Duration::from_secs(20);
     let mut other = bench.other().await?;
     other.run("BEGIN; SELECT FROM t WHERE id BETWEEN 1000 AND 1049 FOR UPDATE").await?;
@@ -27,9 +35,8 @@ async fn rows_locked_during_the_walk_are_swept_afterwards() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_holder_that_never_ends_is_named_and_the_next_run_finishes() -> Result<()> {
-    let mut bench = Bench::counting("locked_named", 5_000).await?;
+async fn a_holder_that_never_ends_is_named_and_the_next_run_finishes(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "locked_named", 5_000).await?;
     bench.settings.lock_timeout = Duration::from_millis(700);
     let mut other = bench.other().await?;
     other.run("BEGIN; SELECT FROM t WHERE id BETWEEN 1000 AND 1049 FOR UPDATE").await?;
@@ -48,9 +55,8 @@ async fn a_holder_that_never_ends_is_named_and_the_next_run_finishes() -> Result
     Ok(())
 }
 
-#[tokio::test]
-async fn inserts_of_children_do_not_wait_for_batches() -> Result<()> {
-    let mut bench = Bench::counting("locked_children", 20_000).await?;
+async fn inserts_of_children_do_not_wait_for_batches(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "locked_children", 20_000).await?;
     bench.sql("CREATE TABLE child (t_id bigint REFERENCES t); SET synchronous_commit = off").await?;
     let mut other = bench.other().await?;
     other.run("SET synchronous_commit = off").await?;
@@ -75,9 +81,8 @@ async fn inserts_of_children_do_not_wait_for_batches() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn an_open_snapshot_does_not_hold_it_up() -> Result<()> {
-    let mut bench = Bench::counting("locked_snapshot", 20_000).await?;
+async fn an_open_snapshot_does_not_hold_it_up(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "locked_snapshot", 20_000).await?;
     let mut other = bench.other().await?;
     other.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t").await?;
     let outcome = bench.run(COUNTING).await?;
@@ -86,9 +91,8 @@ async fn an_open_snapshot_does_not_hold_it_up() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_stop_is_obeyed_after_the_batch_and_the_next_run_goes_on_at_the_cursor() -> Result<()> {
-    let mut bench = Bench::counting("locked_stop", 10_000).await?;
+async fn a_stop_is_obeyed_after_the_batch_and_the_next_run_goes_on_at_the_cursor(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "locked_stop", 10_000).await?;
     bench.slow();
     let (stop, mut watcher) = (bench.stop.clone(), bench.other().await?);
     let (outcome, told) = tokio::join!(bench.run(COUNTING), async {
@@ -112,13 +116,12 @@ async fn a_stop_is_obeyed_after_the_batch_and_the_next_run_goes_on_at_the_cursor
     Ok(())
 }
 
-#[tokio::test]
-async fn a_batch_that_takes_long_is_cancelled_on_a_stop() -> Result<()> {
-    let mut bench = Bench::counting("locked_cancel", 200).await?;
+async fn a_batch_that_takes_long_is_cancelled_on_a_stop(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "locked_cancel", 200).await?;
     let (stop, mut watcher) = (bench.stop.clone(), bench.other().await?);
     let slow = "UPDATE t SET done = (SELECT pg_sleep(1) IS NOT NULL), touched = touched + 1 WHERE NOT done AND pg_sleep(0.2) IS NOT NULL";
     let (outcome, told) = tokio::join!(bench.run(slow), async {
-        until(&mut watcher, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'WITH pgdeploy_scan%' AND state = 'active'").await?;
+        until(&mut watcher, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'WITH pgdeploy_%' AND state = 'active'").await?;
         stop.cancel();
         anyhow::Ok(Instant::now())
     });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use backfill::{State, Verdict};
+use backfill::{State, Verdict, Walk};
 
 use crate::bench::{Bench, COUNTING, only, until};
 
@@ -57,7 +57,7 @@ async fn an_insert_that_never_settles_is_told_too() -> Result<()> {
 
 #[tokio::test]
 async fn a_row_that_cannot_be_done_is_named() -> Result<()> {
-    let mut bench = Bench::counting("bad_poison", 3_000).await?;
+    let mut bench = Bench::walking(Walk::Keyset, "bad_poison", 3_000).await?;
     let statement = "UPDATE t SET touched = touched + 1 / (id - 1777)::int + 1, done = true WHERE NOT done";
     bench.settings.max_batch = 500;
     let outcome = bench.run(statement).await?;

@@ -1,0 +1,234 @@
+//! How many blocks the next chunk spans and how it is done: as much as fits the target duration in one stripe.
+
+use std::time::Duration;
+
+use crate::settings::Settings;
+
+/// Growth and shrinkage from one chunk to the next.
+const GROWTH: (f64, f64) = (0.5, 2.0);
+/// Matching rows in a block below which stripes are not worth their commits: nothing gets crowded.
+const SPARSE: f64 = 4.0;
+/// Blocks of a chunk at most, 64 MB.
+const MOST: f64 = 8192.0;
+/// Batches that lock their rows first, after one had to wait for somebody else's.
+const CAUTIOUS: u32 = 64;
+/// Parts of a chunk where several of us work: a batch of one holds a snapshot in which the other's last batch is not yet
+/// over, so that its dead rows cannot be pruned before that snapshot is gone, too.
+const PARTS: i32 = 3;
+/// Rows in a block where nobody has counted them.
+const DENSITY: f64 = 30.0;
+
+/// What the next chunk is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    pub(crate) blocks: i64,
+    pub(crate) stripes: i32,
+    /// Into how many parts it falls, whose first stripes all come before their second ones.
+    pub(crate) parts: i32,
+}
+
+/// Learns the size of chunks from the batches they took.
+#[derive(Debug, Clone)]
+pub(crate) struct Sizing {
+    /// Blocks of a batch.
+    blocks: f64,
+    stripes: i32,
+    parts: i32,
+    /// Rows in a block, by the catalog.
+    full: f64,
+    /// Matching rows in a block, in the last chunk.
+    matching: Option<f64>,
+    /// Of the chunk under way: its slowest batch in milliseconds, and its matching rows.
+    slowest: f64,
+    rows: u64,
+    cautious: u32,
+    target: f64,
+    rows_range: (f64, f64),
+    /// After an error the least size does not hold.
+    forced: bool,
+}
+
+impl Sizing {
+    /// `density` is rows in a block, where known.
+    pub(crate) fn new(settings: &Settings, stripes: i32, density: Option<f64>) -> Self {
+        let full = density.filter(|density| *density > 0.0).unwrap_or(DENSITY);
+        let most = f64::from(settings.max_batch.max(1));
+        let first = f64::from(settings.batch_size.max(1)).min(most);
+        Self {
+            blocks: (first * f64::from(stripes) / full).clamp(1.0, MOST),
+            stripes,
+            parts: if settings.workers > 1 && stripes > 1 { PARTS } else { 1 },
+            full,
+            matching: None,
+            slowest: 0.0,
+            rows: 0,
+            cautious: 0,
+            target: settings.target.as_secs_f64().max(0.001) * 1000.0,
+            rows_range: (f64::from(settings.min_batch.max(1)).min(most), most),
+            forced: false,
+        }
+    }
+
+    /// Goes on with what somebody else has learned.
+    pub(crate) fn resume(&mut self, blocks: i64) {
+        if blocks > 0 && self.matching.is_none() {
+            self.blocks = (blocks as f64).clamp(1.0, MOST);
+        }
+    }
+
+    /// The next chunk.
+    pub(crate) fn next(&mut self) -> Chunk {
+        (self.slowest, self.rows) = (0.0, 0);
+        let sparse = self.matching.is_some_and(|matching| matching < SPARSE);
+        let stripes = if sparse { 1 } else { self.stripes };
+        let mut blocks = self.blocks;
+        if !sparse {
+            // Stripes differ in size: room for that.
+            let most = 0.8 * self.rows_range.1 * f64::from(stripes) / self.density();
+            let least =
+                if self.forced { 1.0 } else { self.rows_range.0 * f64::from(stripes) / self.density() };
+            blocks = blocks.max(least).min(most);
+        }
+        let parts = if sparse { 1 } else { self.parts };
+        Chunk { blocks: blocks.clamp(1.0, MOST) as i64 * i64::from(parts), stripes, parts }
+    }
+
+    /// Rows that one batch may take at most.
+    pub(crate) fn limit(&self) -> i64 {
+        self.rows_range.1 as i64
+    }
+
+    /// Rows that a batch of the next chunk is expected to take.
+    pub(crate) fn batch_rows(&self) -> i64 {
+        let stripes = if self.matching.is_some_and(|matching| matching < SPARSE) { 1 } else { self.stripes };
+        (self.blocks * self.matching.unwrap_or(self.full) / f64::from(stripes)).clamp(1.0, self.rows_range.1)
+            as i64
+    }
+
+    /// Whether the next batch may do without locking its rows first: where it is known about how many they are, and
+    /// nobody was met lately.
+    pub(crate) fn is_bold(&self) -> bool {
+        self.cautious == 0 && self.matching.is_some_and(|matching| matching * 3.0 >= self.full)
+    }
+
+    /// Learns from a committed batch.
+    pub(crate) fn learn(&mut self, took: Duration, matched: u64) {
+        self.slowest = self.slowest.max(took.as_secs_f64() * 1000.0);
+        self.rows += matched;
+        self.cautious = self.cautious.saturating_sub(1);
+    }
+
+    /// A batch of `chunk` took as many rows as it may: there are more in a block than was known.
+    pub(crate) fn overfull(&mut self, chunk: Chunk) {
+        let blocks = chunk.blocks.max(1) as f64 / f64::from(chunk.parts);
+        let seen = self.rows_range.1 * f64::from(chunk.stripes) / blocks;
+        self.full = self.full.max(1.5 * seen);
+        self.matching = None;
+        self.blocks = (self.rows_range.1 * f64::from(self.stripes) / self.full / 2.0).max(1.0);
+    }
+
+    /// Learns from a chunk that is done.
+    pub(crate) fn chunk_done(&mut self, chunk: Chunk) {
+        self.matching = Some(self.rows as f64 / chunk.blocks.max(1) as f64);
+        let factor = (self.target / self.slowest.max(0.01)).clamp(GROWTH.0, GROWTH.1);
+        // Not from what was planned: a chunk may have been cut short by the end of its range.
+        let base = if factor > 1.0 {
+            self.blocks
+        } else {
+            self.blocks.min(chunk.blocks as f64 / f64::from(chunk.parts))
+        };
+        self.blocks = (base * factor).clamp(1.0, MOST);
+        if factor > 1.0 {
+            self.forced = false;
+        }
+    }
+
+    /// Somebody else's row was waited for.
+    pub(crate) fn contended(&mut self) {
+        self.cautious = CAUTIOUS;
+    }
+
+    /// After a timeout: the same blocks in smaller chunks. `false` where it is one block already.
+    pub(crate) fn halve(&mut self) -> bool {
+        let chunk = self.next();
+        let before = chunk.blocks / i64::from(chunk.parts);
+        self.forced = true;
+        self.blocks = (before as f64 / 2.0).floor().max(1.0);
+        before > 1
+    }
+
+    fn density(&self) -> f64 {
+        self.matching.map_or(self.full, |matching| matching.max(1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizing() -> Sizing {
+        Sizing::new(&Settings::default(), 8, Some(40.0))
+    }
+
+    fn chunk(sizing: &mut Sizing, micros_per_row: u64, rows_per_block: u64) -> Chunk {
+        let chunk = sizing.next();
+        for _ in 0..chunk.stripes {
+            let rows = chunk.blocks as u64 * rows_per_block / chunk.stripes as u64;
+            sizing.learn(Duration::from_micros(rows * micros_per_row), rows);
+        }
+        sizing.chunk_done(chunk);
+        chunk
+    }
+
+    #[test]
+    fn a_stripe_grows_to_what_fits_the_target_and_shrinks_with_it() {
+        let mut sizing = sizing();
+        for _ in 0..10 {
+            chunk(&mut sizing, 10, 40);
+        }
+        let grown = chunk(&mut sizing, 10, 40);
+        assert!((350..=410).contains(&grown.blocks), "{grown:?}");
+        for _ in 0..6 {
+            chunk(&mut sizing, 200, 40);
+        }
+        let shrunk = chunk(&mut sizing, 200, 40);
+        assert!((15..=25).contains(&shrunk.blocks), "{shrunk:?}");
+    }
+
+    #[test]
+    fn where_nothing_matches_the_chunks_get_long_and_lose_their_stripes() {
+        let mut sizing = sizing();
+        for _ in 0..12 {
+            chunk(&mut sizing, 0, 0);
+        }
+        assert_eq!(sizing.next(), Chunk { blocks: 8192, stripes: 1, parts: 1 });
+        assert!(!sizing.is_bold());
+    }
+
+    #[test]
+    fn the_most_rows_of_a_batch_bound_the_chunk() {
+        let mut sizing = Sizing::new(&Settings { max_batch: 500, ..Settings::default() }, 8, Some(200.0));
+        for _ in 0..10 {
+            let chunk = chunk(&mut sizing, 0, 200);
+            assert!(chunk.blocks * 200 / 8 <= 500, "{chunk:?}");
+        }
+    }
+
+    #[test]
+    fn halving_ends_at_one_block_and_boldness_comes_back() {
+        let mut sizing = sizing();
+        let mut steps = 0;
+        while sizing.halve() {
+            steps += 1;
+        }
+        assert!(steps <= 7 && sizing.next().blocks == 1, "{steps}");
+        chunk(&mut sizing, 10, 40);
+        assert!(sizing.is_bold());
+        sizing.contended();
+        assert!(!sizing.is_bold());
+        for _ in 0..8 {
+            chunk(&mut sizing, 10, 40);
+        }
+        assert!(sizing.is_bold());
+    }
+}
