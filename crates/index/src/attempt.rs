@@ -35,6 +35,11 @@ impl Worker<'_> {
         if self.is_over() {
             return Ok(Some(Ending::skipped(self.over)));
         }
+        if story.attempts == 0
+            && let Some(other) = self.covered_by(declaration, table).await?
+        {
+            return Ok(Some(Ending::covered(declaration, &other)));
+        }
         match self.wait_for_table(&declaration.name, table, None).await? {
             Waited::Free => {}
             Waited::Changed => return Ok(None),

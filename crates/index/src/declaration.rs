@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use postgres::ServerError;
 use sql::{Problem, Source};
+
+use crate::settings::OnDrift;
 
 /// `CREATE [UNIQUE] INDEX name ON table ...`: an index that should exist.
 #[derive(Debug, Clone)]
@@ -21,6 +24,14 @@ pub struct Declaration {
     pub definition: String,
     /// SHA-256 of the statement without its comments and blanks, in hexadecimal.
     pub sha256: String,
+    /// SHA-256 of the same without the index's name: equal for the same index under two names.
+    pub(crate) likeness: String,
+    /// Whether an index that is not there at the end is a gate.
+    pub required: bool,
+    /// What is done about another index of the name; the stage's setting where the file does not say.
+    pub on_drift: Option<OnDrift>,
+    /// How long the index may take inside a deploy.
+    pub timeout: Option<Duration>,
     /// The file.
     pub source: Arc<Source>,
     /// The statement's bytes in the file.
@@ -29,6 +40,8 @@ pub struct Declaration {
     pub(crate) tail: usize,
     /// Neither a predicate nor an expression: the builds of such indexes do not wait for each other.
     pub(crate) plain: bool,
+    /// Not declared by itself: one that takes the place of another, or a partition's part of one.
+    pub(crate) derived: bool,
 }
 
 /// `DROP INDEX name;`: an index that should no longer exist.
@@ -66,6 +79,16 @@ impl Declarations {
 }
 
 impl Declaration {
+    /// The same index under another name, for a step of ours.
+    pub(crate) fn named(&self, name: String) -> Self {
+        Self { name, on_drift: Some(OnDrift::Warn), timeout: None, derived: true, ..self.clone() }
+    }
+
+    /// The same index on a partition.
+    pub(crate) fn on_partition(&self, name: String, schema: &str, table: &str) -> Self {
+        Self { schema: Some(schema.to_owned()), table: table.to_owned(), ..self.named(name) }
+    }
+
     /// What the server is sent to have the index on `relation`, which is a quoted name.
     pub(crate) fn statement(&self, relation: &str, concurrently: bool) -> Statement<'_> {
         let unique = if self.unique { "UNIQUE " } else { "" };

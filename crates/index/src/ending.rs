@@ -40,6 +40,35 @@ impl Ending {
         Self { outcome, reason: None, next: None, size_bytes: None, sqlstate: None, problem: None }
     }
 
+    /// Not built, because it would be the same as another.
+    pub(crate) fn covered(declaration: &Declaration, other: &str) -> Self {
+        let reason = format!("not built: {other} is the same index under another name");
+        let next = format!(
+            "delete the declaration; or write DROP INDEX {}; to have it as {}",
+            sql::identifier(other),
+            declaration.name
+        );
+        Self::short(Settled::Covered, reason, &next)
+    }
+
+    /// What became of a step, as the end of the whole.
+    pub(crate) fn of_part(part: ItemOutcome, what: &str) -> Self {
+        let reason = part.reason.unwrap_or_default();
+        Self {
+            outcome: part.outcome,
+            reason: Some(format!("{what} {} {}: {reason}", part.name, part.outcome.as_str())),
+            next: part.next,
+            size_bytes: None,
+            sqlstate: None,
+            problem: part.problem,
+        }
+    }
+
+    /// Why, in words.
+    pub(crate) fn words(&self) -> &str {
+        self.reason.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn failed(reason: String) -> Self {
         Self::short(Settled::Failed, reason, &format!("try again: {AGAIN}"))
     }
@@ -81,7 +110,7 @@ impl Ending {
         let reason =
             format!("it is there with another definition\n  there:    {}\n  declared: {declared}", name.text);
         let next = format!(
-            "correct the declaration; or declare it under a new name and write DROP INDEX {}; which drops the old one \
+            "correct the declaration; or have it replaced (`on_drift: replace`); or declare it under a new name and write DROP INDEX {}; which drops the old one \
              after the new one is built",
             sql::identifier(&declaration.name)
         );
@@ -157,6 +186,7 @@ impl Ending {
             attempts,
             reason: self.reason,
             next: self.next,
+            required: false,
             problem: self.problem,
         }
     }

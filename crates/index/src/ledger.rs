@@ -11,7 +11,8 @@ use crate::survey::Table;
 /// This stage's tables.
 pub const LEDGER: Component = Component {
     name: "index",
-    steps: &["CREATE TABLE {schema}.index_builds ( \
+    steps: &[
+        "CREATE TABLE {schema}.index_builds ( \
            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
            deployment bigint NOT NULL, \
            action text NOT NULL CHECK (action IN ('build', 'drop', 'adopt', 'compare')), \
@@ -36,12 +37,15 @@ pub const LEDGER: Component = Component {
          CREATE INDEX index_builds_index_name ON {schema}.index_builds (index_name, table_schema, id); \
          COMMENT ON COLUMN {schema}.index_builds.outcome IS 'null from the intent to the result: a null that is left tells of a killed deploy'; \
          COMMENT ON COLUMN {schema}.index_builds.phases IS 'milliseconds by phase of pg_stat_progress_create_index'; \
-         COMMENT ON COLUMN {schema}.index_builds.index_text IS 'pg_get_indexdef of what the definition makes: a later index of the same text is as declared'"],
+         COMMENT ON COLUMN {schema}.index_builds.index_text IS 'pg_get_indexdef of what the definition makes: a later index of the same text is as declared'",
+        "ALTER TABLE {schema}.index_builds DROP CONSTRAINT index_builds_action_check, ADD CONSTRAINT index_builds_action_check \
+         CHECK (action IN ('build', 'drop', 'adopt', 'compare', 'replace', 'attach', 'reindex'))",
+    ],
 };
 
 /// What an act is about.
 pub(crate) struct Act<'a> {
-    /// `build`, `drop`, `adopt` or `compare`.
+    /// `build`, `drop`, `adopt`, `compare`, `replace`, `attach` or `reindex`.
     pub(crate) action: &'static str,
     pub(crate) schema: &'a str,
     pub(crate) table: &'a str,

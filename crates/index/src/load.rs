@@ -6,20 +6,14 @@ use sha2::{Digest, Sha256};
 use sql::ast::{DropBehavior, DropStmt, IndexStmt, ObjectType};
 use sql::{NodeEnum, Problem, Source, Statement};
 
+use crate::contradiction::contradictions;
 use crate::declaration::{Declaration, Declarations, Tombstone, first_line};
 use crate::head::{self, Head, Word};
+use crate::header::Header;
+use crate::name::MAX_NAME_BYTES;
 
-/// PostgreSQL cuts longer names without an error (NAMEDATALEN - 1).
-const MAX_NAME_BYTES: usize = 63;
 /// Ends of names that PostgreSQL and pgdeploy use for indexes that are being replaced.
 const RESERVED: [&str; 4] = ["_ccnew", "_ccold", "_dpnew", "_dpold"];
-/// Header keys of a later version.
-const NOT_YET: [&str; 5] = ["on_drift", "timeout", "required", "after_backfill", "replaces"];
-
-/// The header of an index file: no key yet.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {}
 
 enum Wish {
     Index(Declaration),
@@ -30,11 +24,12 @@ enum Wish {
 pub fn load(sources: &[Source]) -> Result<Declarations, Vec<Problem>> {
     let (mut declarations, mut problems) = (Declarations::default(), Vec::new());
     for source in sources {
-        if let Err(problem) = sql::header::read::<Header>(source, &NOT_YET) {
+        let header = Header::of(source).unwrap_or_else(|problem| {
             problems.push(problem);
-        }
+            Header::default()
+        });
         let source = Arc::new(source.clone());
-        match sql::parse(&source, |statements| file(&source, &statements)) {
+        match sql::parse(&source, |statements| file(&source, &header, &statements)) {
             Ok(found) => {
                 for wish in found {
                     match wish {
@@ -51,13 +46,13 @@ pub fn load(sources: &[Source]) -> Result<Declarations, Vec<Problem>> {
     if problems.is_empty() { Ok(declarations) } else { Err(problems) }
 }
 
-fn file(source: &Arc<Source>, statements: &[Statement]) -> Vec<Result<Wish, Problem>> {
+fn file(source: &Arc<Source>, header: &Header, statements: &[Statement]) -> Vec<Result<Wish, Problem>> {
     if statements.is_empty() {
         let problem = Problem::with_file("E238", &source.path, "declares no index");
         return vec![Err(problem.help("write CREATE INDEX name ON table (..); or delete the file"))];
     }
     let wish = |statement: &Statement| match &statement.node {
-        NodeEnum::IndexStmt(index) => declared(source, statement, index).map(Wish::Index),
+        NodeEnum::IndexStmt(index) => declared(source, header, statement, index).map(Wish::Index),
         NodeEnum::DropStmt(drop) if drop.remove_type() == ObjectType::ObjectIndex => {
             tombstone(source, statement, drop).map(Wish::Tombstone)
         }
@@ -66,10 +61,40 @@ fn file(source: &Arc<Source>, statements: &[Statement]) -> Vec<Result<Wish, Prob
              everything else belongs into a migration",
         )),
     };
-    statements.iter().map(wish).collect()
+    let mut wishes: Vec<_> = statements.iter().map(wish).collect();
+    if let Some(replaced) = &header.replaces {
+        wishes.push(predecessor(source, replaced, statements).map(Wish::Tombstone));
+    }
+    wishes
 }
 
-fn declared(source: &Arc<Source>, statement: &Statement, index: &IndexStmt) -> Result<Declaration, Problem> {
+/// The tombstone that `replaces` stands for.
+fn predecessor(source: &Arc<Source>, replaced: &str, statements: &[Statement]) -> Result<Tombstone, Problem> {
+    let [Statement { node: NodeEnum::IndexStmt(_), span, .. }] = statements else {
+        return Err(Problem::with_file("E237", &source.path, "`replaces` needs a file with one index")
+            .help("give the index that replaces another a file of its own"));
+    };
+    let drop = format!("DROP INDEX {}", replaced.trim());
+    let names = head::dropped(&drop, 0)
+        .filter(|names| names.last().is_some_and(|word| word.span.end == drop.len()))
+        .unwrap_or_default();
+    let (schema, name) = match names.as_slice() {
+        [name] => (None, name),
+        [schema, name] => (Some(schema.text.clone()), name),
+        _ => {
+            let message = format!("`replaces: {replaced}` is not the name of an index");
+            return Err(Problem::with_file("E239", &source.path, message).help("write name or schema.name"));
+        }
+    };
+    Ok(Tombstone { name: name.text.clone(), schema, source: source.clone(), span: span.clone() })
+}
+
+fn declared(
+    source: &Arc<Source>,
+    header: &Header,
+    statement: &Statement,
+    index: &IndexStmt,
+) -> Result<Declaration, Problem> {
     let unreadable = || {
         at(source, statement, "E239", "has a name that cannot be read")
             .help("write CREATE INDEX name ON table or schema.table, with plain or double-quoted names")
@@ -107,20 +132,29 @@ fn declared(source: &Arc<Source>, statement: &Statement, index: &IndexStmt) -> R
     let mut columns = index.index_params.iter().filter_map(|column| column.node.as_ref());
     let plain = index.where_clause.is_none()
         && columns.all(|column| !matches!(column, NodeEnum::IndexElem(element) if element.expr.is_some()));
+    let sha256 = |wish: IndexStmt| {
+        let canonical = sql::statement_text(NodeEnum::IndexStmt(Box::new(wish)));
+        let digest = Sha256::digest(canonical.as_deref().unwrap_or(&definition).as_bytes());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
     let wish = IndexStmt { concurrent: false, ..index.clone() };
-    let canonical = sql::statement_text(NodeEnum::IndexStmt(Box::new(wish)));
-    let digest = Sha256::digest(canonical.as_deref().unwrap_or(&definition).as_bytes());
+    let nameless = IndexStmt { idxname: String::new(), ..wish.clone() };
     Ok(Declaration {
         name: name.text,
         schema: schema.map(|word| word.text.clone()),
         table: table.text.clone(),
         unique: head.unique,
-        definition,
-        sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        definition: definition.clone(),
+        sha256: sha256(wish),
+        likeness: sha256(nameless),
+        required: header.required,
+        on_drift: header.on_drift,
+        timeout: header.timeout,
         source: source.clone(),
         span: statement.span.clone(),
         tail: head.tail,
         plain,
+        derived: false,
     })
 }
 
@@ -165,45 +199,6 @@ fn checked(source: &Source, name: &Word) -> Result<(), Problem> {
     Ok(())
 }
 
-/// One name declared twice, or declared and dropped.
-fn contradictions(declarations: &Declarations) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    // Without a schema on both sides, only the server's search path could tell them apart.
-    let same = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
-    for (at, index) in declarations.indexes.iter().enumerate() {
-        let earlier = declarations.indexes[..at].iter();
-        let span = first_line(&index.source, &index.span);
-        if let Some(first) =
-            earlier.clone().find(|first| first.name == index.name && same(&first.schema, &index.schema))
-        {
-            let message = format!("{} is already declared at {}", index.name, first.place());
-            problems.push(Problem::at("E235", &index.source, span.clone(), message).help(
-                "choose another name for one of them, or write both tables with their schemas if those differ",
-            ));
-        }
-    }
-    for (at, tombstone) in declarations.tombstones.iter().enumerate() {
-        let span = first_line(&tombstone.source, &tombstone.span);
-        let declared = declarations.indexes.iter();
-        if let Some(index) = declared
-            .clone()
-            .find(|index| index.name == tombstone.name && same(&index.schema, &tombstone.schema))
-        {
-            let message = format!("{} is declared at {} and dropped here", index.name, index.place());
-            problems.push(
-                Problem::at("E235", &tombstone.source, span, message).help("keep one of the two statements"),
-            );
-        } else if let Some(first) = declarations.tombstones[..at]
-            .iter()
-            .find(|first| first.name == tombstone.name && same(&first.schema, &tombstone.schema))
-        {
-            let message = format!("{} is already dropped at {}", tombstone.name, first.place());
-            problems.push(Problem::at("E235", &tombstone.source, span, message).help("delete one of them"));
-        }
-    }
-    problems
-}
-
 fn at(source: &Source, statement: &Statement, code: &'static str, message: &str) -> Problem {
     Problem::at(code, source, first_line(source, &statement.span), message)
 }
@@ -211,8 +206,10 @@ fn at(source: &Source, statement: &Statement, code: &'static str, message: &str)
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
+    use crate::settings::OnDrift;
 
     fn loaded(text: &str) -> Result<Declarations, Vec<Problem>> {
         load(&[Source::from_bytes(Path::new("indexes/a.sql"), text.into()).unwrap()])
@@ -281,10 +278,29 @@ mod tests {
     fn headers_and_empty_files_are_refused() {
         assert!(refused("-- later\n")[0].starts_with("E238"));
         assert!(
-            refused("-- pgdeploy:\n--   required: true\ncreate index a on t (x);")[0].starts_with("E216")
+            refused("-- pgdeploy:\n--   after_backfill: 1_x\ncreate index a on t (x);")[0]
+                .starts_with("E216")
         );
         assert!(refused("-- pgdeploy:\n--   requird: true\ncreate index a on t (x);")[0].starts_with("E215"));
         assert!(refused("create index a on t (x")[0].starts_with("E220"));
+        for wrong in ["timeout: 5M", "timeout: 10", "timeout: 8d", "on_drift: drop", "required: perhaps"] {
+            let found = refused(&format!("-- pgdeploy:\n--   {wrong}\ncreate index a on t (x);"));
+            assert!(found[0].starts_with("E215 indexes/a.sql:2:"), "{wrong}: {found:?}");
+        }
+        let two = "-- pgdeploy:\n--   replaces: b\ncreate index a on t (x); create index c on t (y);";
+        assert!(refused(two)[0].starts_with("E237"), "{:?}", refused(two));
+        assert!(refused("-- pgdeploy:\n--   replaces: a b\ncreate index a on t (x);")[0].starts_with("E239"));
+        assert!(refused("-- pgdeploy:\n--   replaces: a\ncreate index a on t (x);")[0].starts_with("E235"));
+    }
+
+    #[test]
+    fn a_header_holds_for_every_index_of_its_file() {
+        let found = loaded("-- pgdeploy:\n--   timeout: 30m\n--   required: true\n--   on_drift: replace\ncreate index a on t (x); create index b on t (x);").unwrap();
+        assert!(found.indexes.iter().all(|index| index.required && index.on_drift == Some(OnDrift::Replace)));
+        assert!(found.indexes.iter().all(|index| index.timeout == Some(Duration::from_secs(1800))));
+        let found = loaded("-- pgdeploy:\n--   replaces: s.\"Old\"\ncreate index a on s.t (x);").unwrap();
+        let old = &found.tombstones[0];
+        assert_eq!((old.schema.as_deref(), old.name.as_str()), (Some("s"), "Old"));
     }
 
     #[test]

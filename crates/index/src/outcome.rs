@@ -35,6 +35,8 @@ pub struct ItemOutcome {
     pub reason: Option<String>,
     /// What to do next, where it fell short; `{env}` stands for the environment's name.
     pub next: Option<String>,
+    /// Whether its file says that the deploy cannot go without it (`required`): a gate, where [`Self::is_missed`].
+    pub required: bool,
     /// What the server refused, with its place in the file.
     pub problem: Option<sql::Problem>,
 }
@@ -51,10 +53,16 @@ pub enum Settled {
     Repaired,
     /// Another session had built it, or finished building it while we waited.
     Adopted,
+    /// The declared index has taken the place of another one of its name.
+    Replaced,
+    /// Not built: a valid index of another name is the same.
+    Covered,
     /// A tombstone's index is gone.
     Dropped,
     /// A valid index of this name has another definition.
     Drifted,
+    /// Not all partitions of its table have it.
+    Incomplete,
     /// Valid, but whether it is as declared could not be found out.
     Uncompared,
     /// Others held it up until we gave up; nothing had been built yet.
@@ -76,7 +84,13 @@ impl Settled {
     pub fn is_fine(self) -> bool {
         matches!(
             self,
-            Settled::Unchanged | Settled::Built | Settled::Repaired | Settled::Adopted | Settled::Dropped
+            Settled::Unchanged
+                | Settled::Built
+                | Settled::Repaired
+                | Settled::Adopted
+                | Settled::Replaced
+                | Settled::Covered
+                | Settled::Dropped
         )
     }
 
@@ -87,6 +101,9 @@ impl Settled {
             Settled::Built => "built",
             Settled::Repaired => "repaired",
             Settled::Adopted => "adopted",
+            Settled::Replaced => "replaced",
+            Settled::Covered => "covered",
+            Settled::Incomplete => "incomplete",
             Settled::Dropped => "dropped",
             Settled::Drifted => "drifted",
             Settled::Uncompared => "uncompared",
@@ -101,9 +118,14 @@ impl Settled {
 }
 
 impl ItemOutcome {
-    /// The warning for what fell short.
+    /// Whether the deploy cannot go on for want of it: it is required, and no valid index as declared is there.
+    pub fn is_missed(&self) -> bool {
+        self.required && !self.outcome.is_fine() && self.outcome != Settled::Uncompared
+    }
+
+    /// The warning for what fell short, or for what people should know of.
     pub(crate) fn warning(&self, place: &str) -> Option<Warning> {
-        let reason = self.reason.as_ref().filter(|_| !self.outcome.is_fine())?;
+        let reason = self.reason.as_ref()?;
         let on = if self.table.is_empty() { String::new() } else { format!(" on {}", self.table) };
         // What the server said carries its own, more exact place.
         let place = match &self.problem {

@@ -7,6 +7,7 @@ use crate::compare::same;
 use crate::declaration::{Declaration, Declarations, Tombstone};
 use crate::ledger::Memory;
 use crate::locks;
+use crate::settings::OnDrift;
 use crate::state::{self, Action, State};
 use crate::survey::{self, Found, FoundName};
 
@@ -140,7 +141,10 @@ fn item(index: &Declaration, judged: &Judged) -> Item {
         name: index.name.clone(),
         table,
         state: judged.state,
-        action: judged.state.action(),
+        action: match (judged.state, index.on_drift) {
+            (State::Drifted, Some(OnDrift::Replace)) => Action::Build,
+            (state, _) => state.action(),
+        },
         note,
         declared_at: index.place(),
         table_bytes: judged.found.table.as_ref().map(|table| table.size_bytes),

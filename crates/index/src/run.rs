@@ -4,14 +4,14 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use postgres::{Error, Stage};
+use postgres::{Error, Stage, Warning};
 use tokio::time::Instant;
 
 use crate::declaration::{Declaration, Declarations, Tombstone};
 use crate::ending::Ending;
 use crate::event::Event;
 use crate::ledger;
-use crate::outcome::{ItemOutcome, Outcome};
+use crate::outcome::{ItemOutcome, Outcome, Settled};
 use crate::plan::{Judged, Plan, judge};
 use crate::schedule::{self, Queue, Schedule};
 use crate::settings::Settings;
@@ -30,7 +30,7 @@ pub async fn run(stage: &Stage<'_, Event>, plan: &Plan, settings: &Settings) -> 
     }
     let deadline = Instant::now() + settings.budget;
     outcome.items = match open(stage, declarations, settings, deadline).await {
-        Ok((worker, judged)) => settle_all(worker, declarations, judged).await,
+        Ok((worker, judged)) => settle_all(worker, declarations, judged, &mut outcome.warnings).await,
         Err(error) => {
             let names = declarations.indexes.iter().map(|index| (index.name.clone(), index.table.clone()));
             let dropped = declarations.tombstones.iter().map(|each| (each.name.clone(), String::new()));
@@ -38,21 +38,48 @@ pub async fn run(stage: &Stage<'_, Event>, plan: &Plan, settings: &Settings) -> 
             names.chain(dropped).map(failed).collect()
         }
     };
+    for (item, declaration) in outcome.items.iter_mut().zip(&declarations.indexes) {
+        item.required = declaration.required;
+    }
     let places = declarations.indexes.iter().map(Declaration::place);
     let places = places.chain(declarations.tombstones.iter().map(Tombstone::place));
-    outcome.warnings =
-        outcome.items.iter().zip(places).filter_map(|(item, place)| item.warning(&place)).collect();
+    let told = outcome.items.iter().zip(places).filter_map(|(item, place)| item.warning(&place));
+    // What the items say comes first, then what was found beside them.
+    outcome.warnings = told.chain(std::mem::take(&mut outcome.warnings)).collect();
+    outcome.warnings.extend(twins(declarations, &outcome.items));
     outcome.interrupted = stage.stop.is_cancelled();
     outcome
 }
 
+/// The same index under two names, where both are there: each write pays for both.
+fn twins(declarations: &Declarations, items: &[ItemOutcome]) -> Vec<Warning> {
+    let there = |number: usize| items[number].outcome.is_fine() && items[number].outcome != Settled::Covered;
+    let mut warnings = Vec::new();
+    for (number, index) in declarations.indexes.iter().enumerate().filter(|(number, _)| there(*number)) {
+        let mut earlier = declarations.indexes[..number].iter().enumerate();
+        let Some((_, twin)) = earlier.find(|(other, twin)| twin.likeness == index.likeness && there(*other))
+        else {
+            continue;
+        };
+        warnings.push(Warning {
+            code: crate::WARNING,
+            message: format!("{}: index {} is the same as {}", index.place(), index.name, twin.name),
+            next: Some(format!(
+                "delete one of the declarations and write DROP INDEX {};",
+                sql::identifier(&index.name)
+            )),
+        });
+    }
+    warnings
+}
+
 async fn open<'a>(
     stage: &'a Stage<'a, Event>,
-    declarations: &Declarations,
+    declarations: &'a Declarations,
     settings: &'a Settings,
     deadline: Instant,
 ) -> Result<(Worker<'a>, Vec<Judged>), Error> {
-    let mut worker = Worker::open(stage, settings, deadline).await?;
+    let mut worker = Worker::open(stage, settings, declarations, deadline).await?;
     ledger::close_left(&mut worker.session, stage.ledger, stage.deployment).await?;
     let indexes: Vec<&Declaration> = declarations.indexes.iter().collect();
     let judged = judge(&mut worker.session, &indexes, stage.ledger).await?;
@@ -63,6 +90,7 @@ async fn settle_all(
     mut worker: Worker<'_>,
     declarations: &Declarations,
     judged: Vec<Judged>,
+    warnings: &mut Vec<Warning>,
 ) -> Vec<ItemOutcome> {
     let declared = &declarations.indexes;
     let Schedule { at_rest, plain, others } = Schedule::of(declared, &judged);
@@ -72,7 +100,9 @@ async fn settle_all(
     let (stage, settings, deadline) = (worker.stage, worker.settings, worker.deadline);
     let helping = (0..more).map(async |_| {
         // Without a connection for it, the others do its part.
-        let Ok(mut helper) = Worker::open(stage, settings, deadline).await else { return Vec::new() };
+        let Ok(mut helper) = Worker::open(stage, settings, declarations, deadline).await else {
+            return Vec::new();
+        };
         let settled = take(&mut helper, &plain, declared, &judged).await;
         helper.session.close().await;
         settled
@@ -86,6 +116,10 @@ async fn settle_all(
     let fallen_short = items.iter().zip(&judged).filter(|(item, _)| !item.outcome.is_fine());
     let unfinished: Vec<i64> =
         fallen_short.filter_map(|(_, judged)| judged.found.table.as_ref().map(|table| table.oid)).collect();
+    let all: Vec<_> = declared.iter().zip(&judged).map(|(index, judged)| (index, &judged.found)).collect();
+    let fine = all.iter().zip(&items).filter(|(_, item)| item.outcome.is_fine());
+    let fine: Vec<_> = fine.map(|(index, _)| *index).collect();
+    warnings.extend(worker.sweep(&all, &fine).await);
     for tombstone in &declarations.tombstones {
         items.push(worker.bury(tombstone, &unfinished).await);
     }

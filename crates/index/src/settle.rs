@@ -39,6 +39,12 @@ impl Worker<'_> {
     /// Settles one index. `judged` is what was read of it with all the others.
     pub(crate) async fn settle(&mut self, declaration: &Declaration, judged: Judged) -> ItemOutcome {
         let started = Instant::now();
+        let stage_limit = (self.deadline, self.over);
+        if let Some(timeout) = declaration.timeout
+            && started + timeout < self.deadline
+        {
+            (self.deadline, self.over) = (started + timeout, Reason::Timeout);
+        }
         let mut story = Story::default();
         let mut known = Some(judged);
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8));
@@ -58,10 +64,11 @@ impl Worker<'_> {
                 Err(error) => break Ending::failed(error.to_string()),
             }
         };
+        (self.deadline, self.over) = stage_limit;
         let (index, table) = (declaration.name.clone(), declaration.table.clone());
         let duration = started.elapsed();
         match (&ending.reason, ending.outcome) {
-            (_, outcome @ (Settled::Built | Settled::Repaired | Settled::Adopted)) => {
+            (_, outcome @ (Settled::Built | Settled::Repaired | Settled::Adopted | Settled::Replaced)) => {
                 self.tell(Event::Built {
                     index: index.clone(),
                     table: table.clone(),
@@ -82,6 +89,16 @@ impl Worker<'_> {
             _ => {}
         }
         ending.of(index, table, duration, story.attempts)
+    }
+
+    /// Settles an index that stands for a step of another's.
+    pub(crate) async fn settle_derived(&mut self, derived: &Declaration) -> Result<ItemOutcome, Error> {
+        let judged = judge(&mut self.session, &[derived], self.stage.ledger).await?.pop();
+        let Some(judged) = judged else {
+            let ending = Ending::failed("the catalog gave no answer".into());
+            return Ok(ending.of(derived.name.clone(), derived.table.clone(), Duration::ZERO, 0));
+        };
+        Ok(Box::pin(self.settle(derived, judged)).await)
     }
 
     async fn turn(
@@ -144,6 +161,9 @@ impl Worker<'_> {
             }
             Made::Text(text) => {
                 self.record(act, Settled::Drifted, Some(&text), Some(name.size_bytes)).await?;
+                if self.replaces(declaration) {
+                    return Box::pin(self.replace(declaration, table, name, &text)).await;
+                }
                 Ending::drifted(declaration, name, &text)
             }
             Made::Refused(report) => {

@@ -62,6 +62,8 @@ pub(crate) struct FoundName {
     pub(crate) attached: bool,
     /// The constraint that stands on it.
     pub(crate) constraint: Option<String>,
+    /// What would be lost with it: a constraint, a foreign key's target, the replica identity.
+    pub(crate) kept_for: Option<String>,
     /// `pg_get_indexdef`.
     pub(crate) text: String,
     pub(crate) size_bytes: i64,
@@ -80,6 +82,8 @@ const NAME: &str = "c.oid::int8, n.nspname::text, c.relkind::text, pg_catalog.pg
      coalesce(i.indisunique, false), coalesce(i.indisvalid AND i.indisready AND i.indislive, false), \
      coalesce(i.indisready, false), i.indexprs IS NOT NULL, coalesce(c.relispartition, false), \
      (SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x') LIMIT 1), \
+     CASE WHEN i.indisreplident THEN 'the replica identity' \
+          ELSE (SELECT 'the index of constraint ' || k.conname FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid LIMIT 1) END, \
      coalesce(pg_catalog.pg_get_indexdef(i.indexrelid), ''), \
      CASE WHEN c.relkind = 'i' THEN coalesce(pg_catalog.pg_relation_size(c.oid::regclass), 0) ELSE 0 END";
 
@@ -164,21 +168,22 @@ fn found_name(row: &PgRow) -> Result<Option<FoundName>, Error> {
         on_expressions: row.try_get(10)?,
         attached: row.try_get(11)?,
         constraint: row.try_get(12)?,
-        text: row.try_get(13)?,
-        size_bytes: row.try_get(14)?,
+        kept_for: row.try_get(13)?,
+        text: row.try_get(14)?,
+        size_bytes: row.try_get(15)?,
     }))
 }
 
 fn table(row: &PgRow) -> Result<Option<Table>, Error> {
-    let Some(oid) = row.try_get::<Option<i64>, _>(16)? else { return Ok(None) };
+    let Some(oid) = row.try_get::<Option<i64>, _>(17)? else { return Ok(None) };
     Ok(Some(Table {
         oid,
-        schema: row.try_get(17)?,
-        name: row.try_get(18)?,
-        kind: row.try_get(19)?,
-        owner: row.try_get(20)?,
-        owned: row.try_get(21)?,
-        size_bytes: row.try_get(22)?,
-        family: row.try_get(23)?,
+        schema: row.try_get(18)?,
+        name: row.try_get(19)?,
+        kind: row.try_get(20)?,
+        owner: row.try_get(21)?,
+        owned: row.try_get(22)?,
+        size_bytes: row.try_get(23)?,
+        family: row.try_get(24)?,
     }))
 }

@@ -6,6 +6,7 @@ use postgres::{Backoff, Error, Session, Stage};
 use tokio::time::Instant;
 
 use crate::build::{Limits, Reason};
+use crate::declaration::Declarations;
 use crate::event::{Event, WaitsFor};
 use crate::ledger::{Act, Ended};
 use crate::locks::{self, Holder};
@@ -21,6 +22,7 @@ pub(crate) struct Worker<'a> {
     pub(crate) stage: &'a Stage<'a, Event>,
     pub(crate) session: Session,
     pub(crate) settings: &'a Settings,
+    pub(crate) declarations: &'a Declarations,
     /// The end of the stage's budget, or of what the declaration in hand is given.
     pub(crate) deadline: Instant,
     /// Which of the two.
@@ -43,12 +45,14 @@ impl<'a> Worker<'a> {
     pub(crate) async fn open(
         stage: &'a Stage<'a, Event>,
         settings: &'a Settings,
+        declarations: &'a Declarations,
         deadline: Instant,
     ) -> Result<Self, Error> {
         Ok(Self {
             stage,
             session: stage.lock.session("index").await?,
             settings,
+            declarations,
             deadline,
             over: Reason::Budget,
         })
