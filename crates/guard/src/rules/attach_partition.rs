@@ -1,0 +1,46 @@
+//! ATTACH PARTITION without a proof of its bounds.
+
+use sql::ast::AlterTableType;
+
+use crate::rule::{Found, Kind, Look, Rule};
+use crate::severity::Severity;
+use crate::tree::Tree;
+
+pub(super) const RULE: Rule = Rule {
+    id: "attach-partition",
+    severity: Severity::Warning,
+    kind: Kind::Hazard,
+    summary: "a table is attached as a partition",
+    lock: "SHARE UPDATE EXCLUSIVE on the parent, ACCESS EXCLUSIVE on the table while it is scanned",
+    why: "A valid CHECK that implies the bounds saves the scan. A new table is empty and passes.",
+    rewrite: "ALTER TABLE calls_2026 ADD CONSTRAINT bounds CHECK (at >= '2026-01-01' AND at < '2027-01-01') NOT VALID;
+-- in a later file
+ALTER TABLE calls_2026 VALIDATE CONSTRAINT bounds;
+ALTER TABLE calls ATTACH PARTITION calls_2026 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');",
+    bad: &[
+        "alter table calls attach partition calls_2026 for values from ('2026-01-01') to ('2027-01-01')",
+    ],
+    good: &[
+        "create table p (like calls); alter table calls attach partition p for values in (1)",
+        "alter table p validate constraint bounds; alter table calls attach partition p for values in (1)",
+    ],
+    find,
+};
+
+fn find(look: &Look<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (table, command) in look.altering(&[AlterTableType::AtAttachPartition]) {
+        let tree = command.def.as_ref().map_or(Tree::Nothing, Tree::of);
+        let Some(child) = tree.get("name").relation() else { continue };
+        let world = look.world;
+        let checked = world.checks.iter().any(|((of, _), check)| *of == child.name && check.valid)
+            || world.validated.iter().any(|(of, _)| *of == child.name);
+        if !look.is_new(&child) && !checked {
+            found.push(
+                Found::new(format!("{child} is scanned under a lock before it is attached to {table}"))
+                    .weighing(Severity::Error),
+            );
+        }
+    }
+    found
+}

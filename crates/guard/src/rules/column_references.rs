@@ -1,0 +1,44 @@
+//! ADD COLUMN REFERENCES.
+
+use sql::ast::ConstrType;
+
+use crate::name::Name;
+use crate::rule::{Found, Kind, Look, Rule};
+use crate::rule::{constraint_of, type_text};
+use crate::severity::Severity;
+
+pub(super) const RULE: Rule = Rule {
+    id: "column-references",
+    severity: Severity::Warning,
+    kind: Kind::Hazard,
+    summary: "an added column has a foreign key",
+    lock: "ACCESS EXCLUSIVE on the table and SHARE ROW EXCLUSIVE on the referenced one, until COMMIT",
+    why: "New columns are NULL, so nothing is scanned, but both tables are locked at once; with a default the rows are checked.",
+    rewrite: "ALTER TABLE leads ADD COLUMN owner_id bigint;
+ALTER TABLE leads ADD CONSTRAINT leads_owner_fkey FOREIGN KEY (owner_id) REFERENCES users NOT VALID;
+-- in a later file
+ALTER TABLE leads VALIDATE CONSTRAINT leads_owner_fkey;",
+    bad: &["alter table leads add column owner_id bigint references users"],
+    good: &["create table t (owner_id bigint references users)"],
+    find,
+};
+
+fn find(look: &Look<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (table, column) in look.added_columns() {
+        let Some(key) = constraint_of(column, ConstrType::ConstrForeign) else { continue };
+        let parent = key.pktable.as_ref().map(Name::of).unwrap_or_else(|| Name::plain(""));
+        if look.is_new(&parent) && constraint_of(column, ConstrType::ConstrDefault).is_none() {
+            continue;
+        }
+        let weight = if constraint_of(column, ConstrType::ConstrDefault).is_some() {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
+        let (table, name) = (table.quoted(), &column.colname);
+        let each = Found::new(format!("the foreign key of column {name} locks {table} and {parent} at once"));
+        found.push(each.weighing(weight).rewrite(format!("ALTER TABLE {table} ADD COLUMN {name} {};\nALTER TABLE {table} ADD CONSTRAINT {name}_fkey FOREIGN KEY ({name}) REFERENCES {} NOT VALID;\n-- in a later file\nALTER TABLE {table} VALIDATE CONSTRAINT {name}_fkey;", type_text(column), parent.quoted())));
+    }
+    found
+}
