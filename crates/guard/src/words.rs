@@ -27,13 +27,21 @@ fn words(text: &str) -> Vec<Word<'_>> {
 
 /// For what even the scanner refuses, such as an unterminated string.
 fn loose(text: &str) -> Vec<Word<'_>> {
-    let split = text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | ';' | '(')));
+    let split = text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | ';')));
     split.filter(|word| !word.is_empty()).map(|text| Word { text, bare: true }).collect()
 }
 
 /// The row changes that a text's words show.
 pub(crate) fn writes(text: &str) -> Vec<Write> {
-    let words = words(text);
+    of_words(&words(text))
+}
+
+/// The same for a text in another language, in whose strings the statements stand.
+pub(crate) fn writes_loosely(text: &str) -> Vec<Write> {
+    of_words(&loose(text))
+}
+
+fn of_words(words: &[Word<'_>]) -> Vec<Write> {
     let is = |at: usize, word: &str| {
         words.get(at).is_some_and(|found: &Word<'_>| found.bare && found.text.eq_ignore_ascii_case(word))
     };
