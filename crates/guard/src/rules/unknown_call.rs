@@ -28,6 +28,7 @@ fn find(look: &Look<'_>) -> Vec<Found> {
     let unknown = look.act.calls.iter().filter(|call| {
         taint::is_unknown(look.world, call)
             && !call.sounds_like_a_write()
+            && !call.only_schedules()
             && taint::texts(look.world, call).is_none()
     });
     let found = unknown.map(|call| {

@@ -1,0 +1,2 @@
+-- expect: none
+CREATE OR REPLACE PROCEDURE purge() LANGUAGE sql AS 'DELETE FROM leads';

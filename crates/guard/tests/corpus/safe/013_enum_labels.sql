@@ -1,0 +1,2 @@
+-- expect: none
+CREATE TYPE change AS ENUM ('update', 'delete from', 'insert');

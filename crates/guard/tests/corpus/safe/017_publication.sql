@@ -1,0 +1,2 @@
+-- expect: none
+CREATE PUBLICATION p FOR TABLE leads WITH (publish = 'insert, update, delete');

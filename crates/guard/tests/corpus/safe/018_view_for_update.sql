@@ -1,0 +1,2 @@
+-- expect: none
+CREATE VIEW v AS SELECT * FROM leads FOR UPDATE;

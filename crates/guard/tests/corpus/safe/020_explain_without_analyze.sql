@@ -1,0 +1,2 @@
+-- expect: none
+EXPLAIN UPDATE leads SET a = 1;

@@ -1,0 +1,2 @@
+-- expect: none
+COPY leads TO '/tmp/leads.csv';

@@ -1,0 +1,3 @@
+-- expect: none
+PREPARE p AS SELECT 1;
+EXECUTE p;

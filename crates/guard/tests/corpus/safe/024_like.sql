@@ -1,0 +1,2 @@
+-- expect: none
+CREATE TABLE a (LIKE leads INCLUDING ALL);

@@ -1,0 +1,2 @@
+-- expect: none
+ALTER TABLE leads ALTER COLUMN a DROP NOT NULL;

@@ -1,0 +1,3 @@
+-- expect: none
+ALTER TABLE leads OWNER TO app;
+ALTER TABLE leads REPLICA IDENTITY FULL;

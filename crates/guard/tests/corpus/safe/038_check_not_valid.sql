@@ -1,0 +1,2 @@
+-- expect: none
+ALTER TABLE leads ADD CONSTRAINT c CHECK (n > 0) NOT VALID;

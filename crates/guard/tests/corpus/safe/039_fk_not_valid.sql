@@ -1,0 +1,2 @@
+-- expect: none
+ALTER TABLE leads ADD CONSTRAINT f FOREIGN KEY (owner_id) REFERENCES users (id) ON DELETE CASCADE NOT VALID;

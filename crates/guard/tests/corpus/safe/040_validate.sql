@@ -1,0 +1,2 @@
+-- expect: none
+ALTER TABLE leads VALIDATE CONSTRAINT c;

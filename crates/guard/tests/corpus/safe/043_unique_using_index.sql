@@ -1,0 +1,2 @@
+-- expect: none
+ALTER TABLE leads ADD CONSTRAINT u UNIQUE USING INDEX leads_email_key;

@@ -1,0 +1,2 @@
+-- expect: none
+ALTER TABLE leads ALTER COLUMN name TYPE text;

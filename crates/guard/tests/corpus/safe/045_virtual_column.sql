@@ -1,0 +1,2 @@
+-- expect: none
+ALTER TABLE leads ADD COLUMN d text GENERATED ALWAYS AS (lower(email)) VIRTUAL;

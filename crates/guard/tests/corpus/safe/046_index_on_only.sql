@@ -1,0 +1,2 @@
+-- expect: none
+CREATE INDEX i ON ONLY calls (lead_id);

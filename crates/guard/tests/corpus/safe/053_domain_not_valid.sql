@@ -1,0 +1,2 @@
+-- expect: none
+ALTER DOMAIN email ADD CONSTRAINT e CHECK (VALUE ~ '@') NOT VALID;

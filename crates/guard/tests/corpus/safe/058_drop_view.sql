@@ -1,0 +1,4 @@
+-- expect: none
+DROP VIEW IF EXISTS v;
+DROP FUNCTION IF EXISTS f();
+DROP TRIGGER IF EXISTS t ON leads;

@@ -1,0 +1,4 @@
+-- expect: none
+BEGIN;
+ALTER TABLE leads ADD COLUMN a int;
+COMMIT;

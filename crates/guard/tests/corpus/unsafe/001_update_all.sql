@@ -1,0 +1,2 @@
+-- expect: dml-update
+UPDATE leads SET status = 'new';

@@ -1,0 +1,2 @@
+-- expect: dml-update
+UPDATE ONLY leads SET status = 'new';

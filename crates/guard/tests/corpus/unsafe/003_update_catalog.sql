@@ -1,0 +1,2 @@
+-- expect: dml-update
+UPDATE pg_attribute SET attnotnull = true WHERE attrelid = 'leads'::regclass;

@@ -1,0 +1,2 @@
+-- expect: dml-delete
+DELETE FROM "Leads";

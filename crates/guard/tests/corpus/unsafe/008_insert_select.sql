@@ -1,0 +1,2 @@
+-- expect: dml-insert-select
+INSERT INTO lead_archive SELECT * FROM leads;

@@ -1,0 +1,2 @@
+-- expect: dml-insert-select
+INSERT INTO a VALUES ((SELECT max(id) FROM leads));

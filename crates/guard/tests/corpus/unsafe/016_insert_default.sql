@@ -1,0 +1,2 @@
+-- expect: dml-insert-values
+INSERT INTO counters DEFAULT VALUES;

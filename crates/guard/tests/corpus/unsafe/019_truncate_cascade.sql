@@ -1,0 +1,2 @@
+-- expect: dml-truncate
+TRUNCATE sessions RESTART IDENTITY CASCADE;

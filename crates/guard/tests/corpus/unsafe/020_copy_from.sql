@@ -1,0 +1,2 @@
+-- expect: dml-copy
+COPY leads FROM '/tmp/leads.csv' CSV HEADER;

@@ -1,0 +1,2 @@
+-- expect: dml-copy
+COPY leads FROM PROGRAM 'gunzip < /tmp/leads.gz';

@@ -1,0 +1,2 @@
+-- expect: dml-create-as
+SELECT * INTO lead_copy FROM leads;

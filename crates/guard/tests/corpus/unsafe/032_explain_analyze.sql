@@ -1,0 +1,2 @@
+-- expect: dml-update
+EXPLAIN ANALYZE UPDATE leads SET a = 1;

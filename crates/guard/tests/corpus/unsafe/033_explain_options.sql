@@ -1,0 +1,2 @@
+-- expect: dml-delete
+EXPLAIN (BUFFERS, ANALYZE TRUE) DELETE FROM leads;

@@ -1,0 +1,4 @@
+-- expect: dml-update
+PREPARE fill (text) AS UPDATE leads SET status = $1;
+EXECUTE fill('new');
+DEALLOCATE fill;

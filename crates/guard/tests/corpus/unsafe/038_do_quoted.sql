@@ -1,0 +1,2 @@
+-- expect: dml-update
+DO 'BEGIN UPDATE leads SET a = ''x''; END';

@@ -1,0 +1,2 @@
+-- expect: dml-delete
+DO $$ BEGIN PERFORM 1; EXCEPTION WHEN OTHERS THEN DELETE FROM leads; END $$;

@@ -1,0 +1,2 @@
+-- expect: dml-update
+DO $$ DECLARE c CURSOR FOR SELECT * FROM leads FOR UPDATE; BEGIN FOR r IN c LOOP UPDATE leads SET a = 1 WHERE CURRENT OF c; END LOOP; END $$;

@@ -1,0 +1,2 @@
+-- expect: dml-truncate
+DO $$ BEGIN BEGIN BEGIN TRUNCATE leads; END; END; END $$;

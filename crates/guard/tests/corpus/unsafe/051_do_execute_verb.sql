@@ -1,0 +1,2 @@
+-- expect: dml-delete
+DO $$ DECLARE verb text := 'DELETE'; BEGIN EXECUTE verb || ' FROM leads'; END $$;

@@ -1,0 +1,2 @@
+-- expect: dml-update
+DO $$ BEGIN EXECUTE concat('UP', 'DATE ', 'leads SET a = 1'); END $$;

@@ -1,0 +1,4 @@
+-- expect: dml-call
+CREATE FUNCTION a() RETURNS int LANGUAGE sql AS 'DELETE FROM leads RETURNING 1';
+CREATE VIEW v AS SELECT a();
+SELECT * FROM v;

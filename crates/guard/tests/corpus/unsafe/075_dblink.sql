@@ -1,0 +1,2 @@
+-- expect: dml-call
+SELECT dblink_exec('dbname=x', 'UPDATE leads SET a = 1');

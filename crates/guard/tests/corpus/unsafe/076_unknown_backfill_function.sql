@@ -1,0 +1,2 @@
+-- expect: dml-call
+SELECT backfill_lead_scores();

@@ -1,0 +1,2 @@
+-- expect: unknown-call
+CALL nightly_job();

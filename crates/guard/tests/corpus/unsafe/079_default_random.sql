@@ -1,0 +1,2 @@
+-- expect: volatile-default
+ALTER TABLE leads ADD COLUMN r double precision DEFAULT random();

@@ -1,0 +1,2 @@
+-- expect: volatile-default
+ALTER TABLE leads ADD COLUMN ref uuid NOT NULL DEFAULT gen_random_uuid();

@@ -1,0 +1,2 @@
+-- expect: volatile-default
+ALTER TABLE leads ADD COLUMN at timestamptz DEFAULT clock_timestamp();

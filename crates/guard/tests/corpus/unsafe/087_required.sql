@@ -1,0 +1,2 @@
+-- expect: required-column
+ALTER TABLE leads ADD COLUMN n int NOT NULL;

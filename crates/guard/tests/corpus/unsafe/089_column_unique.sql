@@ -1,0 +1,2 @@
+-- expect: column-unique
+ALTER TABLE leads ADD COLUMN ref text UNIQUE;

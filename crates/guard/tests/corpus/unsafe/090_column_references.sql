@@ -1,0 +1,2 @@
+-- expect: column-references
+ALTER TABLE leads ADD COLUMN owner_id bigint REFERENCES users (id);

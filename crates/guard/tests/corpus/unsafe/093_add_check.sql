@@ -1,0 +1,2 @@
+-- expect: add-check
+ALTER TABLE leads ADD CONSTRAINT n_check CHECK (n > 0);

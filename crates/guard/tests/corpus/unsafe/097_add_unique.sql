@@ -1,0 +1,2 @@
+-- expect: add-unique
+ALTER TABLE leads ADD UNIQUE (email);

@@ -1,0 +1,2 @@
+-- expect: add-unique
+ALTER TABLE leads ADD CONSTRAINT leads_pkey PRIMARY KEY (id);

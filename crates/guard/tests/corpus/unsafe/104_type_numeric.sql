@@ -1,0 +1,2 @@
+-- expect: change-type
+ALTER TABLE leads ALTER COLUMN price TYPE numeric(12, 4);

@@ -1,0 +1,2 @@
+-- expect: create-index
+CREATE INDEX leads_email_idx ON leads (email);

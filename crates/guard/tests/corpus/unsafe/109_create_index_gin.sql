@@ -1,0 +1,2 @@
+-- expect: create-index
+CREATE INDEX ON leads USING gin (tags);

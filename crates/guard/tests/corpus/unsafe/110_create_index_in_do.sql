@@ -1,0 +1,2 @@
+-- expect: create-index
+DO $$ BEGIN CREATE INDEX i ON leads (a); END $$;

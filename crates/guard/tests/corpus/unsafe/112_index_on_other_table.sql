@@ -1,0 +1,3 @@
+-- expect: create-index
+CREATE TABLE fresh (a int);
+CREATE INDEX ON leads (a);

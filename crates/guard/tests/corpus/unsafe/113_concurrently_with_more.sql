@@ -1,0 +1,3 @@
+-- expect: concurrently-in-transaction
+ALTER TABLE leads ADD COLUMN a int;
+CREATE INDEX CONCURRENTLY i ON leads (a);

@@ -1,0 +1,2 @@
+-- expect: drop-index
+DROP INDEX IF EXISTS leads_email_idx;

@@ -1,0 +1,3 @@
+-- expect: concurrently-in-transaction
+DROP INDEX CONCURRENTLY a;
+DROP INDEX CONCURRENTLY b;

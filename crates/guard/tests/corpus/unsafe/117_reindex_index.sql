@@ -1,0 +1,2 @@
+-- expect: reindex
+REINDEX INDEX leads_email_idx;

@@ -1,0 +1,2 @@
+-- expect: detach-partition
+ALTER TABLE calls DETACH PARTITION calls_2019;

@@ -1,0 +1,2 @@
+-- expect: rewrite-table
+CLUSTER leads USING leads_pkey;

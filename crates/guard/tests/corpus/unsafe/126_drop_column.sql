@@ -1,0 +1,2 @@
+-- expect: drop-column
+ALTER TABLE leads DROP COLUMN IF EXISTS age CASCADE;

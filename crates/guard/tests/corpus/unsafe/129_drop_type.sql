@@ -1,0 +1,2 @@
+-- expect: drop-table
+DROP TYPE lead_status CASCADE;

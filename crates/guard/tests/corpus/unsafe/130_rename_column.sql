@@ -1,0 +1,2 @@
+-- expect: rename
+ALTER TABLE leads RENAME COLUMN name TO full_name;

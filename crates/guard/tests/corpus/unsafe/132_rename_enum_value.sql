@@ -1,0 +1,2 @@
+-- expect: rename
+ALTER TYPE lead_status RENAME VALUE 'won' TO 'closed';

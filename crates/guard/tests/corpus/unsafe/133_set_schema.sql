@@ -1,0 +1,2 @@
+-- expect: set-schema
+ALTER TABLE leads SET SCHEMA archive;

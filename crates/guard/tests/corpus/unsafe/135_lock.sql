@@ -1,0 +1,2 @@
+-- expect: lock-table
+LOCK TABLE leads IN ACCESS EXCLUSIVE MODE;

@@ -1,0 +1,2 @@
+-- expect: disable-trigger
+SET session_replication_role TO 'replica';

@@ -1,0 +1,2 @@
+-- expect: server-wide
+ALTER SYSTEM SET work_mem = '64MB';

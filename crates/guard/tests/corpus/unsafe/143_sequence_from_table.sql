@@ -1,0 +1,2 @@
+-- expect: set-sequence
+SELECT setval('leads_id_seq', (SELECT max(id) FROM leads));

@@ -1,0 +1,3 @@
+-- expect: acceptance, dml-update
+-- pgdeploy:allow dml-update:
+UPDATE leads SET a = 1;
