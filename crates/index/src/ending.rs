@@ -40,6 +40,19 @@ impl Ending {
         Self { outcome, reason: None, next: None, size_bytes: None, sqlstate: None, problem: None }
     }
 
+    /// Some partitions do not have it yet.
+    pub(crate) fn incomplete(have: usize, all: usize, reasons: &[String]) -> Self {
+        let mut reason = format!("{have} of {all} partitions have it");
+        for each in reasons {
+            reason = format!("{reason}; {each}");
+        }
+        let next = match (have == all, reasons) {
+            (true, []) => "the parts are valid and the whole is not: write DROP INDEX in a migration and deploy it again".into(),
+            _ => format!("the next deploy goes on: {AGAIN}"),
+        };
+        Self::short(Settled::Incomplete, reason, &next)
+    }
+
     /// Not built, because it would be the same as another.
     pub(crate) fn covered(declaration: &Declaration, other: &str) -> Self {
         let reason = format!("not built: {other} is the same index under another name");
@@ -81,9 +94,6 @@ impl Ending {
             }
             State::NotOwner => "let the deploying role own the table, or be a member of the role that does",
             State::NameTaken => "choose another name in the declaration",
-            State::Partitioned => {
-                "create the index by hand: ON ONLY the table, concurrently on each partition, then ATTACH PARTITION"
-            }
             State::Needed => "delete the DROP INDEX, and drop what needs the index in a migration",
             _ => AGAIN,
         };

@@ -59,6 +59,11 @@ impl Worker<'_> {
                 rejects_rows: name.rejects_rows(),
             });
         }
+        if name.attached || name.constraint.is_some() {
+            // It cannot be dropped by itself.
+            story.attempts += 1;
+            return Ok(self.reindex(declaration, table, &name.schema).await?.map(Ending::failed));
+        }
         match self.clean(declaration, table, &name, self.deadline).await? {
             None => Ok(None),
             Some(left) => Ok(Some(Ending::failed(left).left_behind())),

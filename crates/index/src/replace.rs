@@ -22,8 +22,8 @@ use crate::state::State;
 use crate::survey::{FoundName, Table};
 use crate::worker::{Waited, Worker};
 
-/// How often the names are tried to be swapped; each attempt waits for locks for a second.
-const SWAPS: u32 = 10;
+/// How often a brief statement is tried; each attempt waits for locks for a second.
+const TRIES: u32 = 10;
 /// How long the drop of a replaced index waits for transactions that may still use it, before the server is left to
 /// finish it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -104,11 +104,13 @@ impl Worker<'_> {
         let rename = |from: &str, to: &str| {
             format!("ALTER INDEX {} RENAME TO {}", sql::qualified(&table.schema, from), sql::identifier(to))
         };
-        let text = format!(
-            "BEGIN; SET LOCAL lock_timeout = '1s'; {}; {}; COMMIT",
-            rename(name, old),
-            rename(new, name)
-        );
+        self.briefly(&format!("{}; {}", rename(name, old), rename(new, name))).await
+    }
+
+    /// Runs statements that need their locks for a moment only, in one transaction that never queues for longer than a
+    /// second at a time.
+    pub(crate) async fn briefly(&mut self, statements: &str) -> Result<(), Error> {
+        let text = format!("BEGIN; SET LOCAL lock_timeout = '1s'; {statements}; COMMIT");
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(2));
         let mut attempt = 1;
         loop {
@@ -118,7 +120,7 @@ impl Worker<'_> {
             };
             self.session.run("ROLLBACK").await?;
             let contended = matches!(error.sqlstate(), Some("55P03" | "40P01"));
-            if !contended || attempt == SWAPS || self.is_over() || !self.sleep(backoff.next_wait()).await {
+            if !contended || attempt == TRIES || self.is_over() || !self.sleep(backoff.next_wait()).await {
                 return Err(error);
             }
             attempt += 1;

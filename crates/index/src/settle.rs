@@ -128,6 +128,9 @@ impl Worker<'_> {
             (State::Invalid | State::Busy, Some(name)) => {
                 self.invalid(declaration, &table, &name, story).await
             }
+            (State::Partitioned, name) => {
+                Box::pin(self.partitioned(declaration, &table, story, name.is_some())).await
+            }
             (State::Missing, _) => self.missing(declaration, &table, story, backoff).await,
             (state, _) => Ok(Some(Ending::refused(state, judged.note))),
         }
@@ -142,7 +145,11 @@ impl Worker<'_> {
         judged: &Judged,
         story: &Story,
     ) -> Result<Turn, Error> {
-        let outcome = if story.adopted || judged.left { Settled::Adopted } else { Settled::Unchanged };
+        let outcome = match () {
+            () if story.repaired => Settled::Repaired,
+            () if story.adopted || judged.left => Settled::Adopted,
+            () => Settled::Unchanged,
+        };
         let mut act = act("compare", declaration, table, judged.state);
         if judged.same == Some(true) {
             if outcome == Settled::Adopted {

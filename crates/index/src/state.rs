@@ -17,7 +17,7 @@ pub enum State {
     NotOwner,
     /// Its name belongs to another kind of object, or to an index of another table.
     NameTaken,
-    /// Its table is partitioned, and the index is not there.
+    /// Its table is partitioned, and not all of it has the index.
     Partitioned,
     /// It is not there.
     Missing,
@@ -76,7 +76,7 @@ impl State {
     /// What follows from the state.
     pub fn action(self) -> Action {
         match self {
-            State::NoTable | State::Missing => Action::Build,
+            State::NoTable | State::Missing | State::Partitioned => Action::Build,
             State::Invalid => Action::Rebuild,
             State::Busy => Action::Adopt,
             State::Present => Action::Drop,
@@ -103,7 +103,7 @@ pub(crate) fn of(declaration: &Declaration, found: &Found) -> (State, Option<Str
     }
     let Some(name) = &found.name else {
         return match table.kind.as_str() {
-            "p" => (State::Partitioned, is("is partitioned: partitioned tables are not supported yet")),
+            "p" => (State::Partitioned, is("is partitioned: built on each partition, then attached")),
             _ => (State::Missing, None),
         };
     };
@@ -113,12 +113,8 @@ pub(crate) fn of(declaration: &Declaration, found: &Found) -> (State, Option<Str
     if name.valid {
         return (State::Valid, None);
     }
-    if table.kind == "p" || name.attached {
-        return (State::Partitioned, is("is partitioned: its invalid index cannot be repaired yet"));
-    }
-    if let Some(constraint) = &name.constraint {
-        let note = format!("the invalid index {} belongs to constraint {constraint}", declaration.name);
-        return (State::NameTaken, Some(note));
+    if table.kind == "p" {
+        return (State::Partitioned, is("is partitioned: not all partitions have a valid index yet"));
     }
     let note = match name.rejects_rows() {
         true => "left invalid by a build that failed, and it rejects duplicate rows now",

@@ -10,6 +10,7 @@ mod headers;
 mod interrupt;
 mod others;
 mod parallel;
+mod partitions;
 mod refusals;
 mod repair;
 mod replace;
