@@ -30,10 +30,9 @@ fn one(expansion: &mut Expansion<'_>, text: &str, origin: &Origin) {
     }
     // A hole may be a name, a value or nothing at all: the first reading that is a statement is taken.
     let readings = [UNKNOWN, "'guard_unknown'", "1", "text", ""];
-    let parses = readings.iter().any(|reading| {
-        let filled = text.replace(HOLE, &format!(" {reading} "));
-        expansion.text(&filled, origin).is_some()
-    });
+    let tight = readings.iter().map(|reading| text.replace(HOLE, reading));
+    let loose = readings.iter().map(|reading| text.replace(HOLE, &format!(" {reading} ")));
+    let parses = tight.chain(loose).any(|filled| expansion.text(&filled, origin).is_some());
     if !parses {
         by_words(expansion, text, origin);
     }

@@ -204,10 +204,10 @@ fn format(arguments: &[Vec<String>]) -> Vec<String> {
                 parts.push(vec!["%".into()]);
                 continue;
             }
-            if let Some(written) = position.split('$').next().and_then(|n| n.parse::<usize>().ok()) {
-                if position.contains('$') {
-                    next = written.saturating_sub(1);
-                }
+            if let Some(written) = position.split('$').next().and_then(|n| n.parse::<usize>().ok())
+                && position.contains('$')
+            {
+                next = written.saturating_sub(1);
             }
             let texts = arguments.get(next).cloned().unwrap_or_else(hole);
             next += 1;

@@ -90,11 +90,9 @@ impl Tree {
     /// Visits this node and all below it, the outer first; `enter` says whether to go into a node's fields.
     pub(crate) fn walk<'t>(&'t self, enter: &mut dyn FnMut(&'t Tree) -> bool) {
         match self {
-            Self::Struct(_, fields) => {
-                if enter(self) {
-                    for (_, tree) in fields {
-                        tree.walk(enter);
-                    }
+            Self::Struct(_, fields) if enter(self) => {
+                for (_, tree) in fields {
+                    tree.walk(enter);
                 }
             }
             Self::List(items) => items.iter().for_each(|item| item.walk(enter)),

@@ -22,7 +22,7 @@ pub(crate) struct Check {
     pub(crate) valid: bool,
 }
 
-/// What is known; names are without their schema, which files rarely agree on.
+/// What is known, by names without their schema, which files rarely agree on.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) new_here: Vec<Name>,
@@ -155,10 +155,11 @@ impl World {
             NodeEnum::CreateEnumStmt(create) => {
                 self.types_here.insert(Name::of_list(&create.type_name).name);
             }
-            NodeEnum::AlterEnumStmt(alter) if alter.old_val.is_empty() => {
-                if !self.types_here.contains(&Name::of_list(&alter.type_name).name) {
-                    self.enum_values_here.push(alter.new_val.clone());
-                }
+            NodeEnum::AlterEnumStmt(alter)
+                if alter.old_val.is_empty()
+                    && !self.types_here.contains(&Name::of_list(&alter.type_name).name) =>
+            {
+                self.enum_values_here.push(alter.new_val.clone());
             }
             NodeEnum::AlterDomainStmt(alter) if alter.subtype == "C" || alter.subtype == "O" => {
                 self.domains.insert(Name::of_list(&alter.type_name).name, true);

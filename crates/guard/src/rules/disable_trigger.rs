@@ -28,10 +28,11 @@ fn find(look: &Look<'_>) -> Vec<Found> {
         .iter()
         .map(|(table, _)| Found::new(format!("triggers of {table} are switched off for everybody")))
         .collect();
-    if let Some((name, value)) = super::setting(look) {
-        if name == "session_replication_role" && value.as_deref().is_some_and(|value| value != "origin") {
-            found.push(Found::new("session_replication_role switches triggers and foreign keys off"));
-        }
+    if let Some((name, value)) = super::setting(look)
+        && name == "session_replication_role"
+        && value.as_deref().is_some_and(|value| value != "origin")
+    {
+        found.push(Found::new("session_replication_role switches triggers and foreign keys off"));
     }
     found
 }
