@@ -117,3 +117,32 @@ pub(crate) async fn run(
     session.run("COMMIT").await?;
     Ok(Some(batch))
 }
+
+/// Instead of a batch that failed: notes its rows and goes on behind them. The notes, and whether the range is at its
+/// end; `None` if the lease is no longer ours.
+pub(crate) async fn note(
+    session: &mut Session,
+    texts: &Texts,
+    claim: &Claim,
+    settings: &Settings,
+    ledger: &str,
+    (scan, rows): (i64, i64),
+) -> Result<Option<(Vec<i64>, bool)>, Error> {
+    let Some(cursor) = begin(session, settings, claim, ledger).await? else {
+        session.run("ROLLBACK").await?;
+        return Ok(None);
+    };
+    let row = query(if cursor.is_some() { &texts.note_next } else { &texts.note_first })
+        .bind(cursor)
+        .bind(claim.hi.clone())
+        .bind(scan)
+        .bind(rows - 1)
+        .bind(claim.unit)
+        .bind(claim.range)
+        .bind(claim.token)
+        .fetch_one(session.connection())
+        .await?;
+    let noted = (row.try_get(0)?, row.try_get(1)?);
+    session.run("COMMIT").await?;
+    Ok(Some(noted))
+}

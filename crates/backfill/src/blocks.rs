@@ -23,6 +23,8 @@ pub(crate) struct Blocks {
     locking_all: String,
     /// The user's statement on the stripe as it is: it waits where others hold a row. Nothing where that cannot be.
     plain: Option<String>,
+    /// Instead of a batch: its rows are noted.
+    note: String,
     /// In how many stripes a chunk is done.
     pub(crate) stripes: i32,
 }
@@ -72,6 +74,7 @@ pub(crate) fn compose(definition: &Definition, relation: &Relation, ledger: &str
         locking: names.locking_stripe(lock, &locked, true),
         locking_all: names.locking_stripe(lock, &locked, false),
         plain,
+        note: names.noting_stripe(),
         stripes: if rewrites { STRIPES } else { 1 },
     })
 }
@@ -91,6 +94,15 @@ impl Blocks {
             (_, 1) => &self.locking_all,
             _ => &self.locking,
         };
+        Self::at(text, place)
+    }
+
+    /// The statement that notes a batch's rows. $1 range, $2 lease token, $3 the next block, $4 the next step, $5 unit.
+    pub(crate) fn note(&self, place: Place) -> String {
+        Self::at(&self.note, place)
+    }
+
+    fn at(text: &str, place: Place) -> String {
         let ((lo, hi), stripe) = (place.span(), place.step / place.chunk.parts);
         let values = [
             format!("({lo},0)"),
@@ -98,7 +110,7 @@ impl Blocks {
             stripe.to_string(),
             (place.chunk.stripes - 1).to_string(),
         ];
-        BATCH.iter().zip(values).fold(text.clone(), |text, (name, value)| text.replace(name, &value))
+        BATCH.iter().zip(values).fold(text.to_owned(), |text, (name, value)| text.replace(name, &value))
     }
 }
 
@@ -130,6 +142,22 @@ impl Names {
 )
 {}",
             self.moved()
+        )
+    }
+
+    fn noting_stripe(&self) -> String {
+        let Self { table, alias, hit, ledger, .. } = self;
+        let (key, blocks, stripe) = (self.text_array(alias), self.in_blocks(alias), self.in_stripe(alias));
+        format!(
+            "WITH n AS (
+  INSERT INTO {ledger}.backfill_skipped AS k (unit_id, key) SELECT $5::int8, {key} FROM {table} AS {alias} WHERE {blocks} AND {stripe} AND ({hit})
+  ON CONFLICT (unit_id, key) DO UPDATE SET attempts = k.attempts + 1 RETURNING k.id
+)
+UPDATE {ledger}.backfill_ranges r
+SET block = $3::int8, step = $4::int4, seq = r.seq + 1, state = CASE WHEN $3::int8 >= r.end_block THEN 'done' ELSE 'leased' END,
+    updated_at = clock_timestamp()
+WHERE r.id = $1::int8 AND r.lease_token = $2::int8
+RETURNING coalesce((SELECT array_agg(id ORDER BY id) FROM n), '{{}}'), r.state = 'done'"
         )
     }
 

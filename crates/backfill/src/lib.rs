@@ -8,9 +8,9 @@
 //! table, its key) and at the ledger (`record`) and says what is left to do. [`run`] gives one definition after the
 //! other to a `worker`, which takes the lease on a range of the table (`claim`) and goes over it in a `pass`: a sample
 //! that is rolled back, then the walk; the `sweep` of the rows that were locked; the proof that nothing matches any more
-//! (`verify`). What follows an error is `recovery`'s.
+//! (`verify`). A row that cannot be done goes to `quarantine`. What follows other errors is `recovery`'s.
 //!
-//! There are two walks. The `block_walk` is the one to be had where a table has heap blocks: some walkers, each with a
+//! There are two walks. The `block_walk` is the one to be had where a table has heap blocks: some `walker`s, each with a
 //! `range` of blocks of its own, go over it a `chunk` at a time, in `stripe`s, each of them a batch; the texts are
 //! `blocks`'. The other `walk` goes along the key, a `batch` at a time, as large as fits the target (`size`); its texts
 //! come from `texts`. Both have the user's statement from `edit`.
@@ -33,6 +33,7 @@ mod outcome;
 mod pass;
 mod plan;
 mod progress;
+mod quarantine;
 mod range;
 mod record;
 mod recovery;
@@ -48,6 +49,7 @@ mod tables;
 mod texts;
 mod verify;
 mod walk;
+mod walker;
 mod worker;
 
 pub use definition::{Definition, Definitions, Priority, load};
@@ -55,6 +57,6 @@ pub use event::Event;
 pub use outcome::{ItemOutcome, Outcome, Verdict};
 pub use plan::{Item, Plan, State, plan};
 pub use run::run;
-pub use settings::{Settings, Walk};
+pub use settings::{QuarantineLimit, Settings, Walk};
 pub use statement::Kind;
 pub use tables::LEDGER;

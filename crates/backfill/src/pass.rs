@@ -9,8 +9,9 @@ use crate::claim::{self, Claim};
 use crate::event::Event;
 use crate::failure::Ended;
 use crate::outcome::grouped;
+use crate::quarantine;
 use crate::record;
-use crate::sweep::{Sweep, Swept};
+use crate::sweep::Swept;
 use crate::texts::Texts;
 use crate::verify;
 use crate::walk::stoppable;
@@ -33,7 +34,7 @@ impl Worker<'_> {
                 return Ok(Some(ended));
             }
             if claim.over_blocks {
-                match self.walk_blocks(session, claim).await? {
+                match self.walk_blocks(session, texts, claim).await? {
                     Walk::Done => {}
                     Walk::Again => return Ok(None),
                     Walk::Ended(ended) => return Ok(Some(ended)),
@@ -74,22 +75,15 @@ impl Worker<'_> {
         });
         record::set_state(session, ledger, claim.backfill, "sweeping", (None, None)).await?;
         let mut monitor = self.stage.lock.session("backfill-monitor").await?;
-        let mut sweep = Sweep {
-            texts,
-            claim,
-            settings: self.settings,
-            ledger,
-            rows: self.size.rows(),
-            stop: &self.stage.stop,
-            deadline: self.deadline,
-            holder: None,
-        };
+        let quarantined = quarantine::limit(self.settings, self.estimated_rows);
+        let mut sweep = self.sweeping(texts, claim, quarantined);
         let swept = sweep.run(session, &mut monitor).await;
         monitor.close().await;
         let swept = swept?;
         (self.rows, self.skipped) = record::counts(session, ledger, claim.backfill).await?;
         Ok(match swept {
             Swept::Clear => None,
+            Swept::Beyond(ended) => Some(ended),
             Swept::Lost => Some(taken_over()),
             Swept::Locked(what) => Some(Ended::Incomplete(what)),
             Swept::Stopped(what) => Some(Ended::Incomplete(format!("the budget is over, and {what}"))),
@@ -109,7 +103,13 @@ impl Worker<'_> {
         });
         record::set_state(session, self.stage.ledger, claim.backfill, "verifying", (None, None)).await?;
         let canceller = session.canceller();
-        stoppable(&self.stage.stop, &canceller, Duration::ZERO, verify::any_matches(session, texts)).await
+        stoppable(
+            &self.stage.stop,
+            &canceller,
+            Duration::ZERO,
+            verify::any_matches(session, texts, claim.unit),
+        )
+        .await
     }
 
     /// What follows the look for rows that match: the end, or another pass.
@@ -122,13 +122,17 @@ impl Worker<'_> {
     ) -> Result<Option<Ended>, Error> {
         let ledger = self.stage.ledger;
         if !matches {
+            if let Some((rows, last)) = quarantine::told(session, ledger, claim.unit).await? {
+                let rows = if rows == 1 { "1 row is".into() } else { format!("{} rows are", grouped(rows)) };
+                return Ok(Some(Ended::Incomplete(format!("{rows} in quarantine, such as {last}"))));
+            }
             record::set_state(session, ledger, claim.backfill, "done", (None, None)).await?;
             return Ok(Some(Ended::Complete));
         }
         let Some((unchanged, before)) = claim::kept(session, ledger, claim).await? else {
             return Ok(Some(taken_over()));
         };
-        let left = verify::left(session, texts, claim.hi.as_deref()).await?;
+        let left = verify::left(session, texts, claim.hi.as_deref(), claim.unit).await?;
         let again: Vec<_> = left.examples.iter().filter(|key| before.contains(key)).cloned().collect();
         if left.within > 0 && (unchanged >= left.within || !again.is_empty()) {
             let examples = if again.is_empty() { left.examples } else { again };

@@ -31,6 +31,17 @@ pub struct Settings {
     pub lease: Duration,
     /// How the rows of a table are met.
     pub walk: Walk,
+    /// How many rows that cannot be done are set aside before the backfill is given up.
+    pub quarantine: QuarantineLimit,
+}
+
+/// How many rows that cannot be done are set aside. One always may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QuarantineLimit {
+    /// Rows.
+    pub max_rows: u64,
+    /// Share of the rows that match at the start.
+    pub max_ratio: f64,
 }
 
 /// How the rows of a table are met.
@@ -59,6 +70,7 @@ impl Default for Settings {
             workers: 1,
             lease: Duration::from_secs(60),
             walk: Walk::default(),
+            quarantine: QuarantineLimit { max_rows: 100, max_ratio: 0.001 },
         }
     }
 }

@@ -53,20 +53,8 @@ pub(crate) async fn run(
     range: &Range,
     place: Place,
 ) -> Result<Stripe, Error> {
-    let (settings, ledger) = (terms.settings, sql::identifier(terms.ledger));
-    // Rows that are locked first are never waited for, so that what is waited for is the table, with nothing held.
-    let patience = if terms.bold { COURTESY.min(settings.lock_timeout) } else { settings.lock_timeout };
-    let opening = batch::opening(session, settings, patience);
-    // The fence: every transaction that writes starts with it. One answer for all: the one row that is locked, or none.
-    let held = session
-        .run(&format!(
-            "{opening}; SELECT 1 FROM {ledger}.backfill_ranges r WHERE r.id = {} AND r.lease_token = {} \
-               AND r.block = {} AND r.step = {} FOR UPDATE",
-            range.id, range.token, range.block, range.step
-        ))
-        .await?;
-    if held != 1 {
-        session.run("ROLLBACK").await?;
+    let settings = terms.settings;
+    if !begin(session, terms, range).await? {
         return Ok(Stripe::Lost);
     }
     let (block, stripe) = place.next();
@@ -97,4 +85,51 @@ pub(crate) async fn run(
     let last = row.try_get(3)?;
     session.run("COMMIT").await?;
     Ok(Stripe::Done { matched, done, full: matched >= limit.unsigned_abs(), last })
+}
+
+/// Opens the transaction with the fence: every transaction that writes starts with it. `false`: the lease is somebody
+/// else's.
+async fn begin(session: &mut Session, terms: &Terms<'_>, range: &Range) -> Result<bool, Error> {
+    let (settings, ledger) = (terms.settings, sql::identifier(terms.ledger));
+    // Rows that are locked first are never waited for, so that what is waited for is the table, with nothing held.
+    let patience = if terms.bold { COURTESY.min(settings.lock_timeout) } else { settings.lock_timeout };
+    let opening = batch::opening(session, settings, patience);
+    // One answer for all of it: the one row that is locked, or none.
+    let held = session
+        .run(&format!(
+            "{opening}; SELECT 1 FROM {ledger}.backfill_ranges r WHERE r.id = {} AND r.lease_token = {} \
+               AND r.block = {} AND r.step = {} FOR UPDATE",
+            range.id, range.token, range.block, range.step
+        ))
+        .await?;
+    if held != 1 {
+        session.run("ROLLBACK").await?;
+    }
+    Ok(held == 1)
+}
+
+/// Instead of a batch that failed: notes its rows and goes on behind them. The notes, and whether the range is at its
+/// end; `None` if the lease is somebody else's.
+pub(crate) async fn note(
+    session: &mut Session,
+    terms: &Terms<'_>,
+    range: &Range,
+    place: Place,
+    unit: i64,
+) -> Result<Option<(Vec<i64>, bool)>, Error> {
+    if !begin(session, terms, range).await? {
+        return Ok(None);
+    }
+    let (block, step) = place.next();
+    let row = query(&terms.blocks.note(place))
+        .bind(range.id)
+        .bind(range.token)
+        .bind(block)
+        .bind(step)
+        .bind(unit)
+        .fetch_one(session.connection())
+        .await?;
+    let noted = (row.try_get(0)?, row.try_get(1)?);
+    session.run("COMMIT").await?;
+    Ok(Some(noted))
 }

@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batch;
 use crate::claim::Claim;
+use crate::failure::{Ended, Remedy, remedy};
 use crate::outcome::grouped;
+use crate::quarantine::Visited;
 use crate::settings::Settings;
 use crate::texts::Texts;
 
@@ -30,6 +32,8 @@ pub(crate) enum Swept {
     Stopped(String),
     /// Nobody let go for as long as we are patient.
     Locked(String),
+    /// More rows cannot be done than may be.
+    Beyond(Ended),
 }
 
 /// What a sweep works with.
@@ -40,6 +44,8 @@ pub(crate) struct Sweep<'a> {
     pub(crate) ledger: &'a str,
     /// Rows in one transaction; the size of batches, which errors bring down.
     pub(crate) rows: i64,
+    /// Rows that may be set aside.
+    pub(crate) quarantined: u64,
     pub(crate) stop: &'a CancellationToken,
     pub(crate) deadline: Instant,
     /// Whom rows were last seen to wait for.
@@ -52,8 +58,8 @@ impl Sweep<'_> {
         let (mut progress, mut looked) = (Instant::now(), None::<Instant>);
         loop {
             let (left, settled) = match self.free(session).await? {
-                Some(counts) => counts,
-                None => return Ok(Swept::Lost),
+                Ok(counts) => counts,
+                Err(swept) => return Ok(swept),
             };
             if left == 0 {
                 return Ok(Swept::Clear);
@@ -75,7 +81,10 @@ impl Sweep<'_> {
             match self.wait(session, monitor, look).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(Swept::Lost),
-                Err(error) if error.sqlstate() == Some("55P03") => session.run("ROLLBACK").await.map(drop)?,
+                // Held by others still, or one that cannot be done: that is found out with it free.
+                Err(error) if matches!(remedy(&error), Remedy::GiveWay | Remedy::Bisect) => {
+                    session.run("ROLLBACK").await.map(drop)?
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -100,21 +109,22 @@ impl Sweep<'_> {
     }
 
     /// All notes whose rows are free. How many are left, and how many were settled.
-    async fn free(&self, session: &mut Session) -> Result<Option<(u64, u64)>, Error> {
+    async fn free(&self, session: &mut Session) -> Result<Result<(u64, u64), Swept>, Error> {
         let (mut last, mut settled, mut left) = (0, 0, 0);
         loop {
             let ids = self.notes(session, last, self.rows.clamp(1, NOTES)).await?;
-            let Some(greatest) = ids.last().copied() else { return Ok(Some((left, settled))) };
+            let Some(greatest) = ids.last().copied() else { return Ok(Ok((left, settled))) };
             let noted = ids.len() as u64;
-            match self.visit(session, ids, &self.texts.sweep, self.settings.lock_timeout).await? {
-                Some(now) => (settled, left) = (settled + now, left + noted.saturating_sub(now)),
-                None => return Ok(None),
+            match self.closely(session, ids).await? {
+                Visited::Settled(now) => (settled, left) = (settled + now, left + noted.saturating_sub(now)),
+                Visited::Lost => return Ok(Err(Swept::Lost)),
+                Visited::Beyond(ended) => return Ok(Err(Swept::Beyond(ended))),
             }
             last = greatest;
             if self.stop.is_cancelled() {
                 // The rest counts as left.
                 left += self.notes(session, last, i64::MAX).await?.len() as u64;
-                return Ok(Some((left, settled)));
+                return Ok(Ok((left, settled)));
             }
         }
     }
@@ -133,7 +143,7 @@ impl Sweep<'_> {
     }
 
     /// One transaction: the rows of some notes, and the notes. `None`: the lease is no longer ours.
-    async fn visit(
+    pub(crate) async fn visit(
         &self,
         session: &mut Session,
         ids: Vec<i64>,

@@ -83,6 +83,17 @@ ALTER TABLE {schema}.backfill_ranges
     ADD block        bigint,
     ADD end_block    bigint,
     ADD step         int;
+CREATE TABLE {schema}.backfill_quarantine (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    unit_id         bigint      NOT NULL REFERENCES {schema}.backfill_units,
+    key             text[]      NOT NULL,
+    sqlstate        text,
+    message         text        NOT NULL,
+    constraint_name text,
+    since           timestamptz NOT NULL DEFAULT clock_timestamp(),
+    resolved_at     timestamptz,
+    UNIQUE (unit_id, key)
+);
 ",
     ],
 };

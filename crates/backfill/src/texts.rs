@@ -17,12 +17,17 @@ pub(crate) struct Texts {
     pub(crate) first: String,
     /// A batch behind the cursor.
     pub(crate) next: String,
+    /// Instead of a batch from the beginning or behind the cursor: its rows are noted.
+    pub(crate) note_first: String,
+    pub(crate) note_next: String,
     /// Noted rows, those that are free now.
     pub(crate) sweep: String,
     /// Noted rows, waiting for each.
     pub(crate) wait: String,
     /// `<table> AS <alias> WHERE <it matches>`: the rows to do.
     pub(crate) matching: String,
+    /// The ledger's table of rows that are set aside.
+    quarantine: String,
     /// The table alone, with its alias.
     pub(crate) table: String,
     /// Whether a row matches.
@@ -49,6 +54,9 @@ pub(crate) fn compose(definition: &Definition, relation: &Relation, ledger: &str
     Some(Texts {
         first: batch(Span::First)?,
         next: batch(Span::Next)?,
+        note_first: names.noting(Span::First),
+        note_next: names.noting(Span::Next),
+        quarantine: format!("{}.backfill_quarantine", names.ledger),
         sweep: names.sweep(lock, "SKIP LOCKED", &noted),
         wait: names.sweep(lock, "", &noted),
         matching: format!("{} AS {scan} WHERE ({hit})", names.table),
@@ -67,7 +75,45 @@ pub(crate) fn compose(definition: &Definition, relation: &Relation, ledger: &str
     })
 }
 
+impl Texts {
+    /// The rows to do but those of a unit that are set aside.
+    pub(crate) fn left(&self, unit: i64) -> String {
+        let Self { matching, quarantine, key_text, .. } = self;
+        format!(
+            "{matching} AND NOT EXISTS (SELECT FROM {quarantine} pgdeploy_q WHERE pgdeploy_q.unit_id = {unit} \
+             AND pgdeploy_q.resolved_at IS NULL AND pgdeploy_q.key = {key_text})"
+        )
+    }
+}
+
 impl Names {
+    /// The parameters of a batch. The rows it would take are noted, and the cursor moves behind them.
+    fn noting(&self, span: Span) -> String {
+        let Self { table, ledger, alias, hit, .. } = self;
+        let (named, key_list, own) =
+            (self.named_columns(), self.columns(alias).join(", "), self.own("").join(", "));
+        let descending: Vec<_> = self.own("").into_iter().map(|own| format!("{own} DESC")).collect();
+        let (descending, s_text) = (descending.join(", "), self.own_text_array("s."));
+        let behind = match span {
+            Span::Next => self.compare(alias, ">", &self.parameter(1)),
+            _ => "$1::text[] IS NULL".to_owned(),
+        };
+        let up_to = self.compare(alias, "<=", &self.parameter(2));
+        format!(
+            "WITH s AS MATERIALIZED (
+  SELECT {named}, ({hit}) AS pgdeploy_hit FROM {table} AS {alias} WHERE {behind} AND {up_to} ORDER BY {key_list} LIMIT least($3::int8, $4::int8 + 1)
+), n AS (
+  INSERT INTO {ledger}.backfill_skipped AS k (unit_id, key) SELECT $5::int8, {s_text} FROM s WHERE s.pgdeploy_hit
+  ON CONFLICT (unit_id, key) DO UPDATE SET attempts = k.attempts + 1 RETURNING k.id
+), e AS (SELECT {s_text} AS cut FROM (SELECT {own} FROM s ORDER BY {descending} LIMIT 1) AS s)
+UPDATE {ledger}.backfill_ranges r
+SET cursor = coalesce((SELECT cut FROM e), r.hi), seq = r.seq + 1, updated_at = clock_timestamp(), lease_expires_at = clock_timestamp() + interval '60 seconds',
+    state = CASE WHEN coalesce((SELECT cut FROM e), r.hi) = r.hi THEN 'done' ELSE 'leased' END
+WHERE r.id = $6::int8 AND r.lease_token = $7::int8
+RETURNING coalesce((SELECT array_agg(id ORDER BY id) FROM n), '{{}}'), r.state = 'done'"
+        )
+    }
+
     /// $1 cursor, $2 upper bound, $3 rows to scan, $4 matches to take less one, $5 unit, $6 range, $7 lease token.
     fn batch(&self, lock: &str, edited: &str, span: Span) -> String {
         let Self { table, ledger, alias, hit, .. } = self;

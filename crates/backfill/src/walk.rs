@@ -8,7 +8,10 @@ use tokio_util::sync::CancellationToken;
 use crate::batch::{self, Batch};
 use crate::claim::Claim;
 use crate::failure::{Ended, Remedy, remedy};
+use crate::quarantine::{self, Visited};
+use crate::record;
 use crate::statement::Kind;
+use crate::sweep::Sweep;
 use crate::texts::Texts;
 use crate::verify;
 use crate::worker::{Worker, backoff, taken_over};
@@ -65,8 +68,26 @@ impl Worker<'_> {
             let size = (self.size.scan(), self.size.rows());
             let canceller = session.canceller();
             let work = batch::run(session, texts, claim, self.settings, self.stage.ledger, size);
-            let Some(batch) = stoppable(&self.stage.stop, &canceller, GRACE, work).await? else {
-                return Ok(Some(taken_over()));
+            let batch = match stoppable(&self.stage.stop, &canceller, GRACE, work).await {
+                Ok(Some(batch)) => batch,
+                Ok(None) => return Ok(Some(taken_over())),
+                Err(error) if remedy(&error) == Remedy::Bisect => {
+                    session.run("ROLLBACK").await?;
+                    let noted =
+                        batch::note(session, texts, claim, self.settings, self.stage.ledger, size).await?;
+                    let Some((ids, last)) = noted else { return Ok(Some(taken_over())) };
+                    let quarantined = quarantine::limit(self.settings, self.estimated_rows);
+                    match self.sweeping(texts, claim, quarantined).closely(session, ids).await? {
+                        Visited::Settled(_) if last => return Ok(None),
+                        Visited::Settled(_) => {}
+                        Visited::Lost => return Ok(Some(taken_over())),
+                        Visited::Beyond(ended) => return Ok(Some(ended)),
+                    }
+                    (self.rows, self.skipped) =
+                        record::counts(session, self.stage.ledger, claim.backfill).await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             self.committed(&batch, started.elapsed());
             if batch.last {
@@ -78,6 +99,20 @@ impl Worker<'_> {
                     () = self.stage.stop.cancelled() => {}
                 }
             }
+        }
+    }
+
+    pub(crate) fn sweeping<'s>(&'s self, texts: &'s Texts, claim: &'s Claim, quarantined: u64) -> Sweep<'s> {
+        Sweep {
+            texts,
+            claim,
+            settings: self.settings,
+            ledger: self.stage.ledger,
+            rows: self.size.rows(),
+            quarantined,
+            stop: &self.stage.stop,
+            deadline: self.deadline,
+            holder: None,
         }
     }
 

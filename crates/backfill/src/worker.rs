@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::failure::Ended;
 use crate::plan::{conflict, not_composed};
 use crate::progress::Progress;
+use crate::quarantine;
 use crate::record;
 use crate::relation::{self, Lookup, Relation};
 use crate::settings::{Settings, Walk};
@@ -149,6 +150,7 @@ impl<'a> Worker<'a> {
                 return Ok(taken_over());
             };
             if self.claim.is_none() {
+                quarantine::retry(session, ledger, &claim).await?;
                 self.size.resume(claim.batch_size, claim.scan_size);
             }
             self.claim = Some(claim.clone());

@@ -33,9 +33,19 @@ pub(crate) struct Bench {
 impl Bench {
     /// An empty database named after the test.
     pub(crate) async fn new(name: &str) -> Result<Self> {
-        let url = server().url(name);
+        Self::on(server(), name).await
+    }
+
+    /// The same on a server where nobody else has a transaction open: what others still see cannot be pruned.
+    pub(crate) async fn alone(name: &str) -> Result<Self> {
+        static SERVER: OnceLock<Server> = OnceLock::new();
+        Self::on(SERVER.get_or_init(|| Server::throwaway().expect("a throwaway server")), name).await
+    }
+
+    async fn on(server: &'static Server, name: &str) -> Result<Self> {
+        let url = server.url(name);
         let owned = name.to_owned();
-        tokio::task::spawn_blocking(move || server().create_database(&owned)).await??;
+        tokio::task::spawn_blocking(move || server.create_database(&owned)).await??;
         let target = Target::parse(&SecretString::from(url.clone()))?;
         let admin = target.connect("test").await?;
         let settings = Settings { lock_timeout: Duration::from_secs(2), ..Settings::default() };

@@ -6,8 +6,10 @@ extern crate pgdeploy_backfill as backfill;
 
 mod bad_input;
 mod bench;
+mod blocks;
 mod exactly_once;
 mod keys;
 mod kinds;
 mod locked_rows;
 mod misfortune;
+mod quarantine;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use backfill::{State, Verdict, Walk};
+use backfill::{State, Verdict};
 
 use crate::bench::{Bench, COUNTING, only, until};
 
@@ -52,25 +52,6 @@ async fn an_insert_that_never_settles_is_told_too() -> Result<()> {
     assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Failed, 995), "{outcome:?}");
     assert_eq!(outcome.warnings[0].code, "W204");
     assert!(outcome.warnings[0].message.contains("100; 200; 300"), "{outcome:?}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_row_that_cannot_be_done_is_named() -> Result<()> {
-    let mut bench = Bench::walking(Walk::Keyset, "bad_poison", 3_000).await?;
-    let statement = "UPDATE t SET touched = touched + 1 / (id - 1777)::int + 1, done = true WHERE NOT done";
-    bench.settings.max_batch = 500;
-    let outcome = bench.run(statement).await?;
-    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Failed, 1_776), "{outcome:?}");
-    assert_eq!(outcome.warnings[0].code, "W201");
-    let message = &outcome.warnings[0].message;
-    assert!(message.contains("division by zero (22012), at the row with the key (1777)"), "{message}");
-    assert_eq!(bench.number("SELECT count(*) FROM t WHERE done").await?, 1_776);
-    assert_eq!(bench.text("SELECT state || ' ' || sqlstate FROM pgdeploy.backfills").await?, "failed 22012");
-    // Mended rows: the same file goes on where it was.
-    bench.sql("DELETE FROM t WHERE id = 1777").await?;
-    let outcome = bench.run(statement).await?;
-    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 2_999), "{outcome:?}");
     Ok(())
 }
 
