@@ -33,7 +33,7 @@ fn with_patience_for_the_lock_it_waits_and_then_finds_nothing_to_do() {
 fn six_first_deploys_at_once_with_an_index_among_the_changes_do_everything_once() {
     let project = Project::new()
         .pipeline("lock: { wait: 120s }\n")
-        .file("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY, b int); INSERT INTO a SELECT g FROM generate_series(1, 1000) g;")
+        .file("migrations/0001_a.sql", "-- pgdeploy:\n--   allow: [dml-insert-select]\n--   reason: rows for the test\nCREATE TABLE a (id int PRIMARY KEY, b int); INSERT INTO a SELECT g FROM generate_series(1, 1000) g;")
         .file("indexes/a.sql", "CREATE INDEX a_b_idx ON a (b);")
         .file("backfills/0001_b.sql", "UPDATE a SET b = id WHERE b IS NULL;");
     let runs: Vec<_> = (0..6).map(|_| project.start(&["deploy", "--detailed-exitcode"])).collect();
@@ -51,7 +51,7 @@ fn a_frozen_deploy_whose_lock_was_taken_from_it_writes_nothing_when_it_thaws() {
     // A frozen client's open batch holds its progress row until the server ends it.
     let project = Project::new()
         .pipeline("stages: { backfill: { idle_in_transaction_session_timeout: 3s } }\n")
-        .file("migrations/0001_rows.sql", "CREATE TABLE r (id int PRIMARY KEY, done boolean NOT NULL DEFAULT false, touched int NOT NULL DEFAULT 0);
+        .file("migrations/0001_rows.sql", "-- pgdeploy:\n--   allow: [dml-insert-select]\n--   reason: rows for the test\nCREATE TABLE r (id int PRIMARY KEY, done boolean NOT NULL DEFAULT false, touched int NOT NULL DEFAULT 0);
             INSERT INTO r SELECT g FROM generate_series(1, 1500) g;
             CREATE FUNCTION slow(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN i; END $$;")
         .file("backfills/0001_touch.sql", "UPDATE r SET done = true, touched = touched + (slow(r.id) > 0)::int WHERE NOT done;");

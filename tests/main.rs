@@ -11,6 +11,7 @@ mod configuration;
 mod contracts;
 mod database_states;
 mod example;
+mod guard;
 mod integrity;
 mod kill;
 mod pooler;

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::harness::{Client, Project, until};
 
-const SLOW: &str = "CREATE FUNCTION slow(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN i; END $$;
+const SLOW: &str = "-- pgdeploy:\n--   allow: [dml-insert-select]\n--   reason: rows for the test\nCREATE FUNCTION slow(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN i; END $$;
     CREATE TABLE r (id int PRIMARY KEY, done boolean NOT NULL DEFAULT false);
     INSERT INTO r SELECT g FROM generate_series(1, 1000) g;";
 

@@ -36,7 +36,7 @@ fn slow_backfill(budget: &str) -> Project {
         .pipeline(&settings)
         .file(
             "migrations/0001_rows.sql",
-            "CREATE TABLE r (id int PRIMARY KEY, done boolean NOT NULL DEFAULT false, touched int NOT NULL DEFAULT 0);
+            "-- pgdeploy:\n--   allow: [dml-insert-select]\n--   reason: rows for the test\nCREATE TABLE r (id int PRIMARY KEY, done boolean NOT NULL DEFAULT false, touched int NOT NULL DEFAULT 0);
              INSERT INTO r SELECT g FROM generate_series(1, 2000) g;
              CREATE FUNCTION slow(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN i; END $$;",
         )

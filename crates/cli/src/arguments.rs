@@ -27,6 +27,7 @@ Examples:
 Exit codes:
   0 done (warnings allowed)   1 the schema gate failed   2 usage, configuration, files
   3 with --detailed-exitcode: changes pending / done with warnings
+  6 the guard refused a file, nothing touched
   4 a gate refused, nothing touched   5 history and files contradict, nothing touched
   7 a service command failed   69 database unreachable in time   75 try again, nothing applied
   77 login or permission   130, 143 interrupted after a clean stop";
@@ -91,6 +92,18 @@ pub(crate) enum Command {
     Deploy(Deploy),
     /// Say where an environment stands; changes nothing
     Status(Look),
+    /// Judge the migrations: the iron rule (a migration changes the schema, never rows) and hazards for live tables
+    Guard(Guard),
+    /// Grade the changes of rows that hide in an existing folder of migrations, of any tool, as Markdown
+    Audit {
+        /// The folder
+        directory: PathBuf,
+    },
+    /// Say why a rule is there, which lock it is about, and what to write instead
+    Explain {
+        /// The rule's id; without it, all of them
+        rule: Option<String>,
+    },
     /// Say which migrations a database has had, without running them: for one that has objects but no history
     Baseline(Baseline),
     /// The embedded server of an environment with `database: embedded`
@@ -139,6 +152,27 @@ pub(crate) struct Deploy {
     /// Who deploys, for the records; default: the CI's user, or the operating system's
     #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
     pub(crate) actor: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Guard {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// Another form of the findings: for code scanning, or for the annotations of a pull request
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(crate) report: Option<GuardReport>,
+    /// Write the findings of today into guard.grandfathered.yaml, by hash; a list that is there can only shrink
+    #[arg(long, requires = "reason")]
+    pub(crate) grandfather: bool,
+    /// Why they are accepted
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GuardReport {
+    Sarif,
+    Github,
 }
 
 #[derive(Debug, Args)]

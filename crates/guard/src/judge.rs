@@ -35,6 +35,8 @@ impl Judge {
     pub fn applied(&mut self, source: &Source) {
         // A file that does not parse makes nothing; it was refused when it was pending.
         let _unparsable = self.read(source);
+        // What it made is in use by now.
+        self.world.new_here.clear();
     }
 
     /// What stands against a migration; accepted findings are in [`Judge::accepted`].

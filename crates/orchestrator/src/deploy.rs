@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::deployment::Deployment;
 use crate::event::DeployEvent;
 use crate::failure::{Failure, Verdict};
+use crate::iron_rule;
 use crate::journal::Journal;
 use crate::ledger::COMPONENTS;
 use crate::plan::Plan;
@@ -101,6 +102,7 @@ impl Run<'_> {
         let plan = Plan::read(session, request).await.map_err(Failure::session)?;
         self.planned(&plan, session);
         plan.refuse()?;
+        iron_rule::ask(request, &plan.schema, session.version_number())?;
         promotion::ask(request, session).await?;
         Ok(plan)
     }

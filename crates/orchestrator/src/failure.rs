@@ -22,6 +22,8 @@ pub enum Verdict {
     Refused,
     /// History and files contradict each other; nothing was touched.
     Integrity,
+    /// A migration breaks the iron rule, or holds a hazard that nobody has accepted; nothing was touched.
+    Guard,
     /// A command of `services` failed.
     ServiceFailed,
     /// The database could not be reached in time.
@@ -100,6 +102,12 @@ impl Failure {
 
     pub(crate) fn baseline(message: impl Into<String>) -> Self {
         Self::new(Verdict::Integrity, "E115", message)
+    }
+
+    pub(crate) fn guard(problems: Vec<Problem>) -> Self {
+        let message = format!("the guard refuses the release: {}", counted(problems.len(), "finding"));
+        Self { problems, ..Self::new(Verdict::Guard, "E500", message) }
+            .next("pgdeploy explain RULE says why and what to write instead; rows belong into backfills/, indexes into indexes/")
     }
 
     pub(crate) fn promotion(upstream: &str, environment: &str, missing: Vec<String>) -> Self {

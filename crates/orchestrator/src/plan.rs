@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use sql::Problem;
 
 use crate::failure::Failure;
+use crate::iron_rule;
 use crate::promotion;
 use crate::reach;
 use crate::request::Request;
@@ -152,6 +153,7 @@ pub async fn plan(request: &Request) -> Result<PlanReport, Failure> {
     let mut session = reach::for_reading(request).await?;
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
     plan.refuse()?;
+    iron_rule::ask(request, &plan.schema, session.version_number())?;
     promotion::ask(request, &mut session).await?;
     let report = PlanReport {
         v: 1,

@@ -56,6 +56,7 @@ impl Verdict {
             Verdict::Unusable => 2,
             Verdict::Refused => 4,
             Verdict::Integrity => 5,
+            Verdict::Guard => 6,
             Verdict::ServiceFailed => 7,
             Verdict::Unreachable => 69,
             Verdict::TryAgain => 75,

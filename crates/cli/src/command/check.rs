@@ -16,6 +16,9 @@ pub(crate) fn run(global: &Global, environment: &Environment) -> Result<ExitCode
     if !problems.is_empty() {
         return Err(context.tell(&Failure::files(problems)));
     }
+    orchestrator::judged(&context.directory(), &release)
+        .and_then(orchestrator::refuse)
+        .map_err(|failure| context.tell(&failure))?;
     let (migrations, indexes, backfills) =
         (release.migrations.0.len(), release.indexes.len(), release.backfills.len());
     match context.format {

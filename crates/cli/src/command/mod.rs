@@ -4,6 +4,7 @@ mod baseline;
 mod check;
 mod deploy;
 mod dev;
+mod guard;
 mod init;
 mod new;
 mod plan;
@@ -26,6 +27,9 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Plan(look) => plan::run(&global, &look).await,
         Command::Deploy(deploy) => deploy::run(&global, &deploy).await,
         Command::Baseline(arguments) => baseline::run(&global, &arguments).await,
+        Command::Guard(arguments) => guard::run(&global, &arguments),
+        Command::Audit { directory } => guard::audit(&directory),
+        Command::Explain { rule } => guard::explain(rule.as_deref()),
         Command::Status(look) => status::run(&global, &look).await,
         Command::Dev { command, environment } => dev::run(&global, &environment, command).await,
         Command::Schema { of } => schema::run(of),

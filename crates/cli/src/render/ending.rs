@@ -14,7 +14,7 @@ pub(crate) fn of_deploy(report: &Report, environment: &str, exit: u8, style: Sty
         Verdict::Succeeded => style.good("SUCCEEDED"),
         Verdict::Warnings => style.warning("SUCCEEDED WITH WARNINGS"),
         Verdict::TryAgain => style.bad("FAILED, try again"),
-        Verdict::Refused | Verdict::Integrity | Verdict::Unusable | Verdict::Denied => {
+        Verdict::Refused | Verdict::Guard | Verdict::Integrity | Verdict::Unusable | Verdict::Denied => {
             style.bad("REFUSED, nothing was touched")
         }
         Verdict::Interrupted => style.warning("INTERRUPTED"),

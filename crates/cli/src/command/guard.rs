@@ -1,0 +1,100 @@
+//! `pgdeploy guard`, `audit` and `explain`: what may be in which folder, and why.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use guard::{AuditSettings, GRANDFATHERED_FILE, Grandfathered};
+
+use crate::arguments::{Format, Global, Guard, GuardReport};
+use crate::context::{Context, Told};
+use crate::exit;
+use crate::output::{say, tell};
+use crate::render::{diagnostic, json};
+
+/// Judges every migration of the release.
+pub(crate) fn run(global: &Global, arguments: &Guard) -> Result<ExitCode, Told> {
+    let context = Context::load(global, arguments.environment.name.as_deref())?;
+    let release = context.release()?;
+    let checked =
+        orchestrator::judged(&context.directory(), &release).map_err(|failure| context.tell(&failure))?;
+    if arguments.grandfather {
+        return grandfather(&context, &checked, arguments.reason.as_deref().unwrap_or_default());
+    }
+    match (arguments.report, context.format) {
+        (Some(GuardReport::Sarif), _) => say(json::pretty(&guard::report::sarif(&checked.standing))),
+        (Some(GuardReport::Github), _) => say(guard::report::github(&checked.standing).trim_end()),
+        (None, Format::Text) => {
+            let milder = checked.standing.iter().filter(|finding| !finding.refuses());
+            let milder: Vec<sql::Problem> = milder.map(sql::Problem::from).collect();
+            if !milder.is_empty() {
+                say(diagnostic::all(&milder, context.style));
+            }
+            let excused = checked.excused.len();
+            say(format_args!(
+                "{} migrations judged, {excused} old findings excused by {GRANDFATHERED_FILE}",
+                release.migrations.0.len()
+            ));
+        }
+        (None, _) => say(json::pretty(&guard::report::json(&checked.standing))),
+    }
+    match orchestrator::refuse(checked) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(failure) if arguments.report.is_none() && context.format == Format::Text => {
+            Err(context.tell(&failure))
+        }
+        Err(failure) => Ok(exit::of_verdict(failure.verdict)),
+    }
+}
+
+/// Writes the list of what is found today; one that is there can only lose entries.
+fn grandfather(context: &Context, checked: &guard::Checked, reason: &str) -> Result<ExitCode, Told> {
+    let findings: Vec<_> = checked.standing.iter().chain(&checked.excused).cloned().collect();
+    let path = context.directory().join(GRANDFATHERED_FILE);
+    let written = Grandfathered::load(&path).and_then(|before| {
+        // What is on the list keeps its reason; what is no longer found leaves it.
+        let (list, gone) = before.shrink(&findings);
+        let list = if path.exists() { list } else { Grandfathered::of(&findings, reason) };
+        list.write(&path, false).map(|()| (list.entries.len(), gone))
+    });
+    match written {
+        Ok((entries, 0)) => say(format_args!("{GRANDFATHERED_FILE} has {entries} entries")),
+        Ok((entries, gone)) => say(format_args!(
+            "{GRANDFATHERED_FILE} has {entries} entries, {gone} fewer than before: well done"
+        )),
+        Err(error) => return Err(context.tell_error(&error.into())),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Grades what hides in a folder, whoever wrote it.
+pub(crate) fn audit(directory: &Path) -> Result<ExitCode, Told> {
+    match guard::audit(directory, &AuditSettings::default()) {
+        Ok(audit) => {
+            say(audit.markdown().trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            tell(format_args!("pgdeploy: {error}"));
+            Err(ExitCode::from(exit::UNUSABLE))
+        }
+    }
+}
+
+/// A rule's page, or the list of all.
+pub(crate) fn explain(rule: Option<&str>) -> Result<ExitCode, Told> {
+    let page = match rule {
+        None => Some(guard::rules_page()),
+        Some(id) => guard::explain(id),
+    };
+    match page {
+        Some(page) => {
+            say(page.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            let known: Vec<&str> = guard::RULES.iter().map(|rule| rule.id).collect();
+            tell(format_args!("pgdeploy: there is no such rule; the rules are {}", known.join(", ")));
+            Err(ExitCode::from(exit::UNUSABLE))
+        }
+    }
+}

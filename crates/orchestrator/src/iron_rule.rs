@@ -1,0 +1,66 @@
+//! The guard's verdict: no rows change in a migration, and no DDL that blocks a live table goes out unseen.
+
+use std::path::Path;
+
+use guard::{Checked, Finding, GRANDFATHERED_FILE, Grandfathered, Judge, Knowledge};
+use sql::Problem;
+
+use crate::failure::Failure;
+use crate::release::Release;
+use crate::request::Request;
+
+/// Judges the pending migrations of a plan. What is applied is not judged again, but what it made is known. A table that
+/// this deploy creates is new: nobody uses it yet.
+pub(crate) fn ask(request: &Request, plan: &schema::Plan, server: u32) -> Result<(), Failure> {
+    if plan.pending.is_empty() {
+        return Ok(());
+    }
+    let mut judge = Judge::new(Knowledge {
+        server_version: Some(server / 10_000),
+        one_deploy: true,
+        ..Knowledge::default()
+    });
+    let mut findings = Vec::new();
+    for migration in &request.release.migrations.0 {
+        match plan.pending.iter().any(|pending| pending.version == migration.version) {
+            true => findings.extend(judge.migration(&migration.source)),
+            false => judge.applied(&migration.source),
+        }
+    }
+    refused(checked(&request.directory, findings)?.standing)
+}
+
+/// Judges every file of a release, for `check` and `guard`: the findings, and what the list of old ones excuses.
+pub fn judged(directory: &Path, release: &Release) -> Result<Checked, Failure> {
+    let mut judge = Judge::new(Knowledge::default());
+    let findings =
+        release.migrations.0.iter().flat_map(|migration| judge.migration(&migration.source)).collect();
+    checked(directory, findings)
+}
+
+/// Refuses what stands, and entries of the list that excuse nothing any more.
+pub fn refuse(checked: Checked) -> Result<(), Failure> {
+    let mut stale = checked.stale.iter();
+    if let Some((entry, why)) = stale.next() {
+        let path = Path::new(GRANDFATHERED_FILE);
+        let message = format!("{} {}: {why}", entry.file, entry.rule);
+        let problem =
+            Problem::with_file("E504", path, message).help("pgdeploy guard --grandfather shrinks the list");
+        return Err(Failure::guard(vec![problem]));
+    }
+    refused(checked.standing)
+}
+
+fn refused(standing: Vec<Finding>) -> Result<(), Failure> {
+    let problems: Vec<Problem> =
+        standing.iter().filter(|finding| finding.refuses()).map(Problem::from).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Failure::guard(problems)) }
+}
+
+fn checked(directory: &Path, findings: Vec<Finding>) -> Result<Checked, Failure> {
+    let path = directory.join(GRANDFATHERED_FILE);
+    let list = Grandfathered::load(&path).map_err(|error| {
+        Failure::guard(vec![Problem::with_file("E504", Path::new(GRANDFATHERED_FILE), error.to_string())])
+    })?;
+    Ok(list.check(findings))
+}

@@ -1,0 +1,69 @@
+//! The story that started it: a backfill that hides in a migration is refused before anything runs, and split it goes in.
+
+use crate::harness::Project;
+
+fn deployed() -> Project {
+    let project = Project::new().file(
+        "migrations/0001_leads.sql",
+        "CREATE TABLE leads (id int PRIMARY KEY, email text); INSERT INTO leads VALUES (1, 'a@x'), (2, 'b@y');",
+    );
+    project.deploy().exits(0);
+    project
+}
+
+#[test]
+fn a_backfill_in_a_migration_is_refused_everywhere_and_the_split_goes_in() {
+    let mixed = "ALTER TABLE leads ADD domain text;\nUPDATE leads SET domain = split_part(email, '@', 2);\n";
+    let project = deployed().file("migrations/0002_domain.sql", mixed);
+    for command in ["check", "guard", "plan", "deploy"] {
+        project.pgdeploy(&[command]).exits(6).says("E501").says("dml-update").says("0002_domain.sql:2:1");
+    }
+    assert_eq!(project.client().number("count(*) FROM pgdeploy.deployments"), 1, "nothing was touched");
+    let project = project.file("migrations/0002_domain.sql", "ALTER TABLE leads ADD domain text;\n").file(
+        "backfills/0001_domain.sql",
+        "UPDATE leads SET domain = split_part(email, '@', 2) WHERE domain IS NULL;\n",
+    );
+    project.deploy().exits(0);
+    assert_eq!(project.client().number("count(*) FROM leads WHERE domain IS NOT NULL"), 2);
+}
+
+#[test]
+fn a_hazard_is_accepted_with_a_reason_and_an_applied_file_is_not_judged_again() {
+    let project =
+        deployed().file("migrations/0002_index.sql", "CREATE INDEX leads_email_idx ON leads (email);");
+    project.deploy().exits(6).says("E502").says("create-index");
+    let accepted = "-- pgdeploy:allow create-index: two rows\nCREATE INDEX leads_email_idx ON leads (email);";
+    let project = project.file("migrations/0002_index.sql", accepted);
+    project.deploy().exits(0);
+    project.deploy().exits(0).says("NOTHING TO DO");
+}
+
+#[test]
+fn old_findings_are_excused_by_a_list_that_can_only_shrink() {
+    let project = Project::new().file("migrations/0001_old.sql", "DELETE FROM leads;");
+    project.pgdeploy(&["check"]).exits(6).says("dml-delete");
+    project.pgdeploy(&["guard", "--grandfather", "--reason", "before the rule"]).exits(0).says("1 entries");
+    project.pgdeploy(&["check"]).exits(0);
+    let project = project.file("migrations/0002_new.sql", "DELETE FROM leads WHERE id = 1;");
+    project.pgdeploy(&["guard", "--grandfather", "--reason", "again"]).exits(0).says("1 entries");
+    project.pgdeploy(&["check"]).exits(6).says("0002_new.sql");
+    project.remove("migrations/0002_new.sql");
+    let project = project.file("migrations/0001_old.sql", "SELECT 1;");
+    project.pgdeploy(&["check"]).exits(6).says("E504");
+    project.pgdeploy(&["guard", "--grandfather", "--reason", "gone"]).exits(0).says("well done");
+    project.pgdeploy(&["check"]).exits(0);
+}
+
+#[test]
+fn explain_audit_and_the_machine_reports_answer() {
+    let project = Project::new().file("migrations/0001_old.sql", "UPDATE leads SET a = 1;");
+    project.pgdeploy(&["explain", "dml-update"]).exits(0).says("dml-update");
+    project.pgdeploy(&["explain", "no-such-rule"]).exits(2).says("dml-update");
+    project.pgdeploy(&["audit", "migrations"]).exits(0).says("0001_old.sql");
+    let sarif = project.pgdeploy(&["guard", "--report", "sarif"]).exits(6).json();
+    assert_eq!(sarif["version"], "2.1.0");
+    project
+        .pgdeploy(&["guard", "--report", "github"])
+        .exits(6)
+        .says("::error file=migrations/0001_old.sql,line=1");
+}
