@@ -69,3 +69,23 @@ fn a_computed_null_that_never_stops_matching_is_reported_with_its_rows() {
         .file("backfills/0001_copy.sql", "UPDATE n SET b = a WHERE b IS NULL;");
     project.deploy().exits(0).says("W204").says("7");
 }
+
+#[test]
+fn a_required_index_that_cannot_be_built_is_a_gate_after_the_schema() {
+    let project = Project::new()
+        .file(
+            "migrations/0001_a.sql",
+            "CREATE TABLE a (id bigint PRIMARY KEY, email text); INSERT INTO a VALUES (1, 'x'), (2, 'x');",
+        )
+        .file(
+            "indexes/a.sql",
+            "-- pgdeploy:\n--   required: true\nCREATE UNIQUE INDEX a_email_key ON a (email);",
+        )
+        .file("backfills/0001_dot.sql", "UPDATE a SET email = email || '.' WHERE email NOT LIKE '%.';");
+    project.deploy().exits(1).says("E116").says("a_email_key");
+    let mut client = project.client();
+    assert_eq!(client.number("count(*) FROM a WHERE email LIKE '%.'"), 0, "the stage after it has not run");
+    client.run("DELETE FROM a WHERE id = 2");
+    project.deploy().exits(0);
+    assert_eq!(client.number("count(*) FROM a WHERE email LIKE '%.'"), 1);
+}

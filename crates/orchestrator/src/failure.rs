@@ -104,6 +104,13 @@ impl Failure {
         Self::new(Verdict::Integrity, "E115", message)
     }
 
+    pub(crate) fn required_indexes(names: &[String]) -> Self {
+        let message = format!("required indexes are not there: {}; the warnings say why", names.join(", "));
+        Self::new(Verdict::GateFailed, "E116", message).next(
+            "correct what the warnings name, then: pgdeploy deploy --env {env}; the backfills have not run",
+        )
+    }
+
     pub(crate) fn guard(problems: Vec<Problem>) -> Self {
         let message = format!("the guard refuses the release: {}", counted(problems.len(), "finding"));
         Self { problems, ..Self::new(Verdict::Guard, "E500", message) }

@@ -59,10 +59,14 @@ impl Stages<'_> {
         let events = |event| self.recorder.record(Event::Index(event));
         let outcome = index::run(&self.stage(&events), &plan, &self.request.index).await;
         let ended = warning_stage(outcome.interrupted, unchanged, &outcome.warnings);
+        let missed: Vec<String> =
+            outcome.items.iter().filter(|item| item.is_missed()).map(|item| item.name.clone()).collect();
         self.summary.indexes = outcome.items;
         self.warn(outcome.warnings);
         self.finish(StageName::Index, ended, started, row).await?;
-        self.interrupted(ended, "interrupted in the index stage")
+        self.interrupted(ended, "interrupted in the index stage")?;
+        // `required: true` in a file's header turns the warning into a gate.
+        if missed.is_empty() { Ok(()) } else { Err(Failure::required_indexes(&missed)) }
     }
 
     /// Stage 3: what it cannot finish is a warning, and goes on at the next deploy.
