@@ -18,6 +18,7 @@ fn an_unset_variable_is_named_with_its_place_and_other_environments_do_not_need_
         "pipeline.yaml",
         "version: 1\nname: test\nenvironments:\n  dev: { database: \"${TEST_URL}\" }\n  production: { database: \"${UNSET_PRODUCTION_URL}\" }\n",
     );
+    project.pgdeploy(&["check"]).exits(0);
     project.pgdeploy(&["deploy", "--env", "dev"]).exits(0);
     project
         .pgdeploy(&["deploy", "--env", "production"])

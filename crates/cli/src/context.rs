@@ -37,6 +37,30 @@ pub(crate) struct Prepared {
     databases: Vec<Database>,
 }
 
+/// The release's files alone: what commands start from that need neither a database nor an environment's variables.
+pub(crate) struct Files {
+    pub(crate) directory: PathBuf,
+    pub(crate) release: Release,
+}
+
+impl Files {
+    /// Reads the files, of an environment where one is named. What is wrong is told.
+    pub(crate) fn load(global: &Global, name: Option<&str>) -> Result<Self, Told> {
+        if name.is_some() {
+            let context = Context::load(global, name)?;
+            return Ok(Self { directory: context.directory(), release: context.release()? });
+        }
+        let style = Style::new(global.color);
+        let tell = |error: pipeline::Error| tell_configuration(&error, global.format, style);
+        let pipeline = pipeline::load(&global.config).map_err(tell)?;
+        let settings = pipeline.settings(&variable).map_err(tell)?;
+        let directory = pipeline.base_dir().to_owned();
+        let release = Release::load(&directory, &settings)
+            .map_err(|problems| tell_failure(&Failure::files(problems), global.format, style, ""))?;
+        Ok(Self { directory, release })
+    }
+}
+
 /// Why a command cannot go on: already told, only the code is left.
 pub(crate) type Told = ExitCode;
 
@@ -120,19 +144,12 @@ impl Context {
 
     /// Tells why a command cannot go on.
     pub(crate) fn tell(&self, failure: &Failure) -> Told {
-        match self.format {
-            Format::Text => tell(ending::of_failure(failure, &self.environment.name, self.style).trim_end()),
-            _ => say(json::pretty(
-                &serde_json::json!({"v": 1, "failure": json::of_failure(failure, &self.environment.name)}),
-            )),
-        }
-        exit::of_verdict(failure.verdict)
+        tell_failure(failure, self.format, self.style, &self.environment.name)
     }
 
     /// The same for what has no code of its own: the embedded server, mostly.
     pub(crate) fn tell_error(&self, error: &anyhow::Error) -> Told {
-        tell(format_args!("pgdeploy: {error:#}"));
-        exit::of_verdict(Verdict::Unusable)
+        tell_error(error)
     }
 }
 
@@ -156,4 +173,21 @@ pub(crate) fn tell_configuration(error: &pipeline::Error, format: Format, style:
         _ => say(json::pretty(&json::of_configuration(error))),
     }
     ExitCode::from(exit::UNUSABLE)
+}
+
+/// Tells why a command cannot go on.
+pub(crate) fn tell_failure(failure: &Failure, format: Format, style: Style, environment: &str) -> Told {
+    match format {
+        Format::Text => tell(ending::of_failure(failure, environment, style).trim_end()),
+        _ => {
+            say(json::pretty(&serde_json::json!({"v": 1, "failure": json::of_failure(failure, environment)})))
+        }
+    }
+    exit::of_verdict(failure.verdict)
+}
+
+/// The same for what has no code of its own.
+pub(crate) fn tell_error(error: &anyhow::Error) -> Told {
+    tell(format_args!("pgdeploy: {error:#}"));
+    exit::of_verdict(Verdict::Unusable)
 }

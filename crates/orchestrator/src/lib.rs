@@ -36,7 +36,7 @@ pub use failure::{Failure, Verdict};
 pub use iron_rule::{judged, refuse};
 pub use plan::{BackfillPlan, IndexPlan, Plan, PlanReport, SchemaPlan, plan};
 pub use record::{Observer, Record, jsonl_schema};
-pub use release::Release;
+pub use release::{Folders, Release};
 pub use report::{Report, Summary};
 pub use request::{Actor, Request, Revision, Upstream};
 pub use status::{LastDeployment, Status, status};

@@ -35,9 +35,35 @@ pub struct File {
     pub sha256: String,
 }
 
+/// Where the files are, and what else makes the release what it is.
+pub struct Folders<'a> {
+    stages: [&'a Path; 3],
+    fixtures: Option<&'a pipeline::Fixtures>,
+    settings: String,
+}
+
+impl<'a> From<&'a pipeline::Environment> for Folders<'a> {
+    fn from(environment: &'a pipeline::Environment) -> Self {
+        Self {
+            stages: [&environment.schema.path, &environment.index.path, &environment.backfill.path],
+            fixtures: environment.fixtures.as_ref(),
+            settings: environment.effective_without_secrets(),
+        }
+    }
+}
+
+/// Without an environment, and so without its variables: enough to check the files.
+impl<'a> From<&'a pipeline::Settings> for Folders<'a> {
+    fn from(settings: &'a pipeline::Settings) -> Self {
+        let stages = [settings.schema.path.as_path(), &settings.index.path, &settings.backfill.path];
+        Self { stages, fixtures: None, settings: String::new() }
+    }
+}
+
 impl Release {
-    /// Reads the folders of an environment's stages. All problems of all files are returned at once.
-    pub fn load(directory: &Path, environment: &pipeline::Environment) -> Result<Self, Vec<Problem>> {
+    /// Reads the folders of the stages. All problems of all files are returned at once.
+    pub fn load<'a>(directory: &Path, folders: impl Into<Folders<'a>>) -> Result<Self, Vec<Problem>> {
+        let Folders { stages, fixtures, settings } = folders.into();
         let mut problems = Vec::new();
         let mut files = Vec::new();
         let mut read = |stage, path: &Path| {
@@ -46,10 +72,10 @@ impl Release {
             files.extend(sources.iter().map(|source| File::of(stage, source)));
             sources
         };
-        let migrations = read(StageName::Schema, &environment.schema.path);
-        let indexes = read(StageName::Index, &environment.index.path);
-        let backfills = read(StageName::Backfill, &environment.backfill.path);
-        let fixtures = environment.fixtures.as_ref().map(|fixtures| {
+        let migrations = read(StageName::Schema, stages[0]);
+        let indexes = read(StageName::Index, stages[1]);
+        let backfills = read(StageName::Backfill, stages[2]);
+        let fixtures = fixtures.map(|fixtures| {
             let source = Source::read(directory, &fixtures.sql)?;
             Ok(schema::Fixtures { after: fixtures.after, source })
         });
@@ -59,7 +85,7 @@ impl Release {
         let backfills = collect(backfill::load(&backfills), &mut problems);
         match (migrations, indexes, backfills) {
             (Some(migrations), Some(indexes), Some(backfills)) if problems.is_empty() => {
-                let hash = hash(&files, &environment.effective_without_secrets());
+                let hash = hash(&files, &settings);
                 Ok(Self { migrations, fixtures, indexes, backfills, files, hash })
             }
             _ => Err(problems),

@@ -5,23 +5,21 @@ use std::process::ExitCode;
 use orchestrator::Failure;
 
 use crate::arguments::{Environment, Format, Global};
-use crate::context::{Context, Told};
+use crate::context::{Files, Told, tell_failure};
 use crate::output::say;
-use crate::render::json;
+use crate::render::{Style, json};
 
 pub(crate) fn run(global: &Global, environment: &Environment) -> Result<ExitCode, Told> {
-    let context = Context::load(global, environment.name.as_deref())?;
-    let release = context.release()?;
+    let Files { directory, release } = Files::load(global, environment.name.as_deref())?;
+    let tell = |failure: Failure| tell_failure(&failure, global.format, Style::new(global.color), "");
     let problems = release.check();
     if !problems.is_empty() {
-        return Err(context.tell(&Failure::files(problems)));
+        return Err(tell(Failure::files(problems)));
     }
-    orchestrator::judged(&context.directory(), &release)
-        .and_then(orchestrator::refuse)
-        .map_err(|failure| context.tell(&failure))?;
+    orchestrator::judged(&directory, &release).and_then(orchestrator::refuse).map_err(tell)?;
     let (migrations, indexes, backfills) =
         (release.migrations.0.len(), release.indexes.len(), release.backfills.len());
-    match context.format {
+    match global.format {
         Format::Text => say(format_args!(
             "ok   release {}   {migrations} migrations, {indexes} indexes, {backfills} backfills",
             release.short_hash()

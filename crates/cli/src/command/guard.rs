@@ -4,30 +4,31 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use guard::{AuditSettings, GRANDFATHERED_FILE, Grandfathered};
+use orchestrator::Failure;
 
 use crate::arguments::{Format, Global, Guard, GuardReport};
-use crate::context::{Context, Told};
+use crate::context::{Files, Told, tell_error, tell_failure};
 use crate::exit;
 use crate::output::{say, tell};
-use crate::render::{diagnostic, json};
+use crate::render::{Style, diagnostic, json};
 
 /// Judges every migration of the release.
 pub(crate) fn run(global: &Global, arguments: &Guard) -> Result<ExitCode, Told> {
-    let context = Context::load(global, arguments.environment.name.as_deref())?;
-    let release = context.release()?;
-    let checked =
-        orchestrator::judged(&context.directory(), &release).map_err(|failure| context.tell(&failure))?;
+    let Files { directory, release } = Files::load(global, arguments.environment.name.as_deref())?;
+    let style = Style::new(global.color);
+    let tell = |failure: Failure| tell_failure(&failure, global.format, style, "");
+    let checked = orchestrator::judged(&directory, &release).map_err(tell)?;
     if arguments.grandfather {
-        return grandfather(&context, &checked, arguments.reason.as_deref().unwrap_or_default());
+        return grandfather(&directory, &checked, arguments.reason.as_deref().unwrap_or_default());
     }
-    match (arguments.report, context.format) {
+    match (arguments.report, global.format) {
         (Some(GuardReport::Sarif), _) => say(json::pretty(&guard::report::sarif(&checked.standing))),
         (Some(GuardReport::Github), _) => say(guard::report::github(&checked.standing).trim_end()),
         (None, Format::Text) => {
             let milder = checked.standing.iter().filter(|finding| !finding.refuses());
             let milder: Vec<sql::Problem> = milder.map(sql::Problem::from).collect();
             if !milder.is_empty() {
-                say(diagnostic::all(&milder, context.style));
+                say(diagnostic::all(&milder, style));
             }
             let excused = checked.excused.len();
             say(format_args!(
@@ -39,17 +40,15 @@ pub(crate) fn run(global: &Global, arguments: &Guard) -> Result<ExitCode, Told> 
     }
     match orchestrator::refuse(checked) {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(failure) if arguments.report.is_none() && context.format == Format::Text => {
-            Err(context.tell(&failure))
-        }
+        Err(failure) if arguments.report.is_none() && global.format == Format::Text => Err(tell(failure)),
         Err(failure) => Ok(exit::of_verdict(failure.verdict)),
     }
 }
 
 /// Writes the list of what is found today; one that is there can only lose entries.
-fn grandfather(context: &Context, checked: &guard::Checked, reason: &str) -> Result<ExitCode, Told> {
+fn grandfather(directory: &Path, checked: &guard::Checked, reason: &str) -> Result<ExitCode, Told> {
     let findings: Vec<_> = checked.standing.iter().chain(&checked.excused).cloned().collect();
-    let path = context.directory().join(GRANDFATHERED_FILE);
+    let path = directory.join(GRANDFATHERED_FILE);
     let written = Grandfathered::load(&path).and_then(|before| {
         // What is on the list keeps its reason; what is no longer found leaves it.
         let (list, gone) = before.shrink(&findings);
@@ -61,7 +60,7 @@ fn grandfather(context: &Context, checked: &guard::Checked, reason: &str) -> Res
         Ok((entries, gone)) => say(format_args!(
             "{GRANDFATHERED_FILE} has {entries} entries, {gone} fewer than before: well done"
         )),
-        Err(error) => return Err(context.tell_error(&error.into())),
+        Err(error) => return Err(tell_error(&error.into())),
     }
     Ok(ExitCode::SUCCESS)
 }
