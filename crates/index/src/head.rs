@@ -95,7 +95,7 @@ impl Cursor<'_> {
             let word = self.peek()?;
             self.at = word.span.end;
             names.push(word);
-            let dot = self.blank();
+            let dot = sql::skip_blanks(self.text, self.at);
             if !self.text[dot..].starts_with('.') {
                 return Some(names);
             }
@@ -105,7 +105,7 @@ impl Cursor<'_> {
 
     /// The next word, without moving on.
     fn peek(&self) -> Option<Word> {
-        let start = self.blank();
+        let start = sql::skip_blanks(self.text, self.at);
         let rest = &self.text[start..];
         if let Some(inner) = rest.strip_prefix('"') {
             let mut end = 0;
@@ -128,39 +128,6 @@ impl Cursor<'_> {
         let text = rest[..length].to_ascii_lowercase();
         Some(Word { text, quoted: false, span: start..start + length })
     }
-
-    /// The offset behind blanks and comments.
-    fn blank(&self) -> usize {
-        let mut at = self.at;
-        loop {
-            let rest = &self.text[at..];
-            at += rest.len() - rest.trim_start().len();
-            let rest = &self.text[at..];
-            if rest.starts_with("--") {
-                at += rest.find('\n').unwrap_or(rest.len());
-            } else if rest.starts_with("/*") {
-                at += block_comment(rest);
-            } else {
-                return at;
-            }
-        }
-    }
-}
-
-/// The length of the block comment at the start of a text; PostgreSQL's nest.
-fn block_comment(text: &str) -> usize {
-    let (bytes, mut depth, mut at) = (text.as_bytes(), 0, 0);
-    while at < bytes.len() {
-        match &bytes[at..bytes.len().min(at + 2)] {
-            b"/*" => (depth, at) = (depth + 1, at + 2),
-            b"*/" => (depth, at) = (depth - 1, at + 2),
-            _ => at += 1,
-        }
-        if depth == 0 {
-            return at;
-        }
-    }
-    text.len()
 }
 
 #[cfg(test)]

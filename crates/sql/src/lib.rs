@@ -7,6 +7,7 @@
 //! grammar (libpg_query) on a thread with a large stack and returns [`Statement`]s; [`deparse`] goes the other way.
 //! Everything that is wrong becomes a [`Problem`]: a code, a message, and a span that a caret can be drawn at.
 
+mod blanks;
 mod deparse;
 mod error_position;
 mod folder;
@@ -18,6 +19,7 @@ mod quote;
 mod source;
 mod tokens;
 
+pub use blanks::skip_blanks;
 pub use deparse::{expression, from_items, statement_text};
 pub use folder::{Folder, Numbered};
 pub use parse::{Statement, parse, parse_expression};

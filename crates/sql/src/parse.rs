@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use pg_query::{Node, NodeEnum};
 
+use crate::blanks::skip_blanks;
 use crate::error_position;
 use crate::problem::Problem;
 use crate::source::Source;
@@ -73,38 +74,8 @@ fn syntax_problem(source: &Source, error: &pg_query::Error) -> Problem {
 
 /// Leaves out the blanks and comments before a statement and the blanks behind it.
 fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
-    let mut start = span.start;
-    loop {
-        let rest = &text[start..span.end];
-        let blank = rest.len() - rest.trim_start().len();
-        start += blank;
-        let rest = &text[start..span.end];
-        let comment = if rest.starts_with("--") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            block_comment(rest)
-        } else {
-            break;
-        };
-        start += comment;
-    }
+    let start = skip_blanks(&text[..span.end], span.start);
     start..start + text[start..span.end].trim_end().len()
-}
-
-/// The length of the block comment at the start of a text; PostgreSQL's nest.
-fn block_comment(text: &str) -> usize {
-    let (bytes, mut depth, mut at) = (text.as_bytes(), 0, 0);
-    while at < bytes.len() {
-        match &bytes[at..bytes.len().min(at + 2)] {
-            b"/*" => (depth, at) = (depth + 1, at + 2),
-            b"*/" => (depth, at) = (depth - 1, at + 2),
-            _ => at += 1,
-        }
-        if depth == 0 {
-            return at;
-        }
-    }
-    text.len()
 }
 
 #[cfg(test)]
