@@ -75,3 +75,17 @@ fn a_frozen_deploy_whose_lock_was_taken_from_it_writes_nothing_when_it_thaws() {
     assert_eq!(client.number("count(*) FROM r WHERE touched = 1"), 1500, "each row exactly once");
     assert_eq!(client.number("count(*) FROM pgdeploy.journal"), journal, "not even its journal");
 }
+
+#[test]
+fn sessions_that_somebody_ends_in_mid_deploy_are_replaced_where_they_only_record() {
+    let project =
+        Project::new().file("migrations/0001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(1.5);");
+    let running = project.start(&["deploy"]);
+    let mut client = project.client();
+    until("the migration is at work", || {
+        client.is("EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1.5)%' AND application_name = 'pgdeploy/schema' AND datname = current_database())")
+    });
+    client.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name IN ('pgdeploy/ledger', 'pgdeploy/journal') AND datname = current_database()");
+    running.wait().exits(0);
+    assert_eq!(client.number("count(*) FROM pgdeploy.deployments WHERE status = 'succeeded'"), 1);
+}

@@ -78,8 +78,20 @@ impl Deployment {
         Ok(Self { session, ledger, number, closed_earlier, found_services_stopped })
     }
 
+    /// A deploy may take hours, and an idle session may have been ended meanwhile: then another takes its place.
+    async fn revive(&mut self) -> Result<(), Error> {
+        match self.session.run("SELECT 1").await {
+            Err(error) if error.is_lost_connection() => {
+                self.session = self.session.target().clone().connect("ledger").await?;
+                Ok(())
+            }
+            other => other.map(drop),
+        }
+    }
+
     /// Records how a stage stands.
     pub(crate) async fn stage(&mut self, stage: StageName, result: &str) -> Result<(), Error> {
+        self.revive().await?;
         let text = format!(
             "UPDATE {}.deployments SET stages = stages || jsonb_build_object($2::text, $3::text), heartbeat_at = clock_timestamp() \
              WHERE number = $1 AND status = 'running'",
@@ -96,6 +108,7 @@ impl Deployment {
 
     /// Records what is about to happen to the services, or has.
     pub(crate) async fn services(&mut self, state: ServicesState) -> Result<(), Error> {
+        self.revive().await?;
         let text = format!(
             "UPDATE {}.deployments SET services = $2 WHERE number = $1 AND status = 'running'",
             self.ledger
@@ -106,6 +119,7 @@ impl Deployment {
 
     /// Records files that have succeeded here, byte for byte.
     pub(crate) async fn succeeded<'f>(&mut self, files: impl Iterator<Item = &'f File>) -> Result<(), Error> {
+        self.revive().await?;
         let (mut stages, mut paths, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
         for file in files {
             stages.push(file.stage.as_str());
@@ -113,8 +127,9 @@ impl Deployment {
             hashes.push(file.sha256.clone());
         }
         let text = format!(
-            "INSERT INTO {}.succeeded_files (stage, path, sha256, deployment) \
-             SELECT s, p, h, $4 FROM unnest($1::text[], $2::text[], $3::text[]) AS f(s, p, h) ON CONFLICT DO NOTHING",
+            "INSERT INTO {0}.succeeded_files (stage, path, sha256, deployment) \
+             SELECT s, p, h, $4 FROM unnest($1::text[], $2::text[], $3::text[]) AS f(s, p, h) \
+             WHERE EXISTS (SELECT FROM {0}.deployments WHERE number = $4 AND status = 'running') ON CONFLICT DO NOTHING",
             self.ledger
         );
         query(&text)
@@ -129,6 +144,7 @@ impl Deployment {
 
     /// Closes the row. A row that somebody else has closed in the meantime (we had lost the lock) is left alone.
     pub(crate) async fn close(mut self, status: &str, exit: i32, warnings: &[Warning]) -> Result<(), Error> {
+        self.revive().await?;
         let text = format!(
             "UPDATE {}.deployments SET status = $2, exit_code = $3, warnings = $4, finished_at = clock_timestamp() \
              WHERE number = $1 AND status = 'running'",
