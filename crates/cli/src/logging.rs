@@ -14,6 +14,11 @@ pub(crate) fn start(global: &Global) {
         _ => "debug,sqlx=info",
     };
     let filter = EnvFilter::try_from_env("PGDEPLOY_LOG").unwrap_or_else(|_| EnvFilter::new(wanted));
+    // The driver logs unknown parameters of a URL with their values, which may be secrets.
+    let filter = match "sqlx_postgres::options=off".parse() {
+        Ok(silent) => filter.add_directive(silent),
+        Err(_) => filter,
+    };
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }

@@ -43,7 +43,12 @@ impl Stages<'_> {
             Err(error) => error.applied.clone(),
         };
         self.summary.migrations = applied;
-        let gate = result.map(drop).map_err(|error| Failure::gate(error, plan.schema.pending.len()));
+        // A stop that no signal asked for: the lock is lost.
+        let lost = self.lock.lost().is_cancelled();
+        let gate = result.map(drop).map_err(|error| match error.failure {
+            schema::Failure::Interrupted if lost => Failure::lock_lost(),
+            _ => Failure::gate(error, plan.schema.pending.len()),
+        });
         // Why the gate stayed shut is worth more than that the row could not be written.
         let finished = self.finish(StageName::Schema, ended, started, row).await;
         gate.and(finished)

@@ -86,7 +86,7 @@ async fn last(session: &mut Session, request: &Request) -> Result<Option<LastDep
     // A row that says "running" is believed only while somebody holds the lock.
     let text = format!(
         "SELECT number, CASE WHEN status = 'running' AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks \
-             WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid::int8 = $2 & 4294967295 AND objid::int8 = $3) \
+             WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AND classid::int8 = $2 & 4294967295 AND objid::int8 = $3) \
            THEN 'died' ELSE status END, actor, started_at, finished_at, exit_code \
          FROM {}.deployments WHERE pipeline = $1 ORDER BY number DESC LIMIT 1",
         sql::identifier(&request.ledger)

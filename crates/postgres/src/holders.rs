@@ -27,9 +27,9 @@ pub struct Blocker {
 /// second: it takes the lock manager's partitions exclusively.
 pub async fn of(session: &mut Session, pid: i32) -> Result<Vec<Blocker>, Error> {
     let rows = query(
-        "SELECT a.pid, coalesce(a.usename::text, ''), a.application_name, coalesce(a.state, a.backend_type), \
+        "SELECT a.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, ''), coalesce(a.state, a.backend_type, 'state hidden: grant pg_read_all_stats'), \
                 coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8, \
-                a.backend_type = 'autovacuum worker' \
+                coalesce(a.backend_type = 'autovacuum worker', false) \
          FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1)) AS b(pid) \
          JOIN pg_catalog.pg_stat_activity a USING (pid) ORDER BY a.xact_start NULLS LAST",
     )

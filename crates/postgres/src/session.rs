@@ -96,8 +96,9 @@ impl Session {
 
     /// Whatever a user's file did to the session's settings is undone, so that it does not leak into the next.
     pub async fn reset(&mut self) -> Result<(), Error> {
-        // RESET ROLE first: RESET ALL does not cover it, and a role may not be allowed to change what follows.
-        self.run(&format!("RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; {BASELINE}")).await.map(drop)
+        // Temporary tables, advisory locks, prepared statements and LISTEN too. It has to be alone in its call.
+        self.run("DISCARD ALL").await?;
+        self.run(BASELINE).await.map(drop)
     }
 
     /// What can end a statement of this session from outside.

@@ -57,6 +57,7 @@ impl Attempt<'_> {
                     return Err(error.into());
                 }
             }
+            Err(error) if error.class() == Class::Contention => return Ok(Ended::GaveWay(error.into())),
             // Deferred constraints are checked here.
             Err(error) => return Err(refusal("E108", &migration.source, error.into())),
         }

@@ -54,6 +54,10 @@ fn refuse(statement: &Statement) -> Option<(&'static str, &'static str)> {
         NodeEnum::CreatedbStmt(_) | NodeEnum::DropdbStmt(_) | NodeEnum::AlterSystemStmt(_) => {
             Some((OUTSIDE, BY_HAND))
         }
+        NodeEnum::ListenStmt(_) => Some((
+            "LISTEN belongs to a session of its own, and a migration has none",
+            "delete it: the application listens for itself",
+        )),
         NodeEnum::CreateTableSpaceStmt(_) | NodeEnum::DropTableSpaceStmt(_) => Some((OUTSIDE, BY_HAND)),
         NodeEnum::CopyStmt(copy) if copy.is_from && copy.filename.is_empty() && !copy.is_program => Some((
             "COPY FROM stdin needs data that follow the statement, and a migration has none",

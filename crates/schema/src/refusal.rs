@@ -9,6 +9,9 @@ use crate::failure::Failure;
 /// that is not the server's word about the file stays one of the session.
 pub(crate) fn refusal(code: &'static str, source: &Source, failed: ScriptError) -> Failure {
     let ScriptError { statement, error } = failed;
+    if error.is_lost_connection() {
+        return error.into();
+    }
     let Error::Server(report) = error else { return error.into() };
     let mut problem = at(code, source, statement, report.position, report.to_string());
     problem.help = report.hint.clone().or_else(|| report.detail.clone());

@@ -78,8 +78,6 @@ async fn steps(
         return Ok(());
     }
     let mut session = stage.lock.session("schema").await?;
-    // From version 14 on, the server ends a statement whose client has died; it refuses this where it cannot.
-    let _ = session.run("SET client_connection_check_interval = '1s'").await;
     let mut fixtures = plan.fixtures.as_ref();
     for migration in &plan.pending {
         if let Some(due) = fixtures.take_if(|fixtures| fixtures.after < migration.version) {
@@ -103,6 +101,9 @@ async fn step(
     if stage.stop.is_cancelled() {
         return Err(Failure::Interrupted);
     }
+    // From version 14 on, the server ends a statement whose client has died; it refuses this where it cannot. Set for
+    // each file: the file before may have undone it.
+    let _ = session.run("SET client_connection_check_interval = '1s'").await;
     (stage.events)(Event::Started { migration: migration.id().to_owned() });
     let done = apply(stage, settings, session, migration).await.inspect_err(|failure| {
         (stage.events)(Event::Failed {

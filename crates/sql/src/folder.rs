@@ -75,8 +75,10 @@ impl Numbered {
         if written.is_empty() {
             return Err(refuse("has no version: its place in the order is unknown".into()));
         }
-        let version =
-            written.parse().map_err(|_| refuse(format!("has a version with too many digits ({digits})")))?;
+        let version = written
+            .parse::<i64>()
+            .map(i64::unsigned_abs)
+            .map_err(|_| refuse(format!("has a version with too many digits ({digits})")))?;
         match rest.strip_prefix(['_', '-']) {
             Some(name) if !name.is_empty() => {
                 Ok(Self { version, written: written.into(), name: name.into() })
