@@ -14,11 +14,13 @@ pub(crate) fn of_deploy(report: &Report, environment: &str, exit: u8, style: Sty
         Verdict::Succeeded => style.good("SUCCEEDED"),
         Verdict::Warnings => style.warning("SUCCEEDED WITH WARNINGS"),
         Verdict::TryAgain => style.bad("FAILED, try again"),
+        Verdict::Interrupted => style.warning("INTERRUPTED"),
+        Verdict::GateFailed | Verdict::ServiceFailed | Verdict::Unreachable => style.bad("FAILED"),
+        // With a number it had begun, and something may be in.
+        _ if report.deployment.is_some() => style.bad("FAILED"),
         Verdict::Refused | Verdict::Guard | Verdict::Integrity | Verdict::Unusable | Verdict::Denied => {
             style.bad("REFUSED, nothing was touched")
         }
-        Verdict::Interrupted => style.warning("INTERRUPTED"),
-        Verdict::GateFailed | Verdict::ServiceFailed | Verdict::Unreachable => style.bad("FAILED"),
     };
     let deployment = report.deployment.map(|number| format!("   deployment {number}")).unwrap_or_default();
     let mut text = format!("{head}{deployment}   {}   exit {exit}\n", time(report.duration));
