@@ -158,18 +158,28 @@ impl Attempt<'_> {
         session: &mut Session,
         migration: &Migration,
         took: Duration,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Stopped> {
         // The file may have changed the role: the record is written as who we are.
         session.run("RESET SESSION AUTHORIZATION; RESET ROLE").await?;
         let text = format!(
-            "UPDATE {}.migrations SET applied_at = pg_catalog.clock_timestamp(), duration_ms = $2 WHERE version = $1",
+            "UPDATE {}.migrations SET applied_at = pg_catalog.clock_timestamp(), duration_ms = $2 WHERE version = $1 \
+             AND EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND pid = $3 \
+               AND classid::int8 = $4 & 4294967295 AND objid::int8 = $5)",
             sql::identifier(self.ledger)
         );
-        query(&text)
+        let completed = query(&text)
             .bind(migration.version.cast_signed())
             .bind(i64::try_from(took.as_millis()).unwrap_or(i64::MAX))
+            .bind(self.lock.pid())
+            .bind(i64::from(self.lock.key().0))
+            .bind(i64::from(LockKey::RUN))
             .execute(session.connection())
-            .await?;
+            .await
+            .map_err(Error::from)?;
+        // A process that was frozen while its lock was taken away: the file is rolled back.
+        if completed.rows_affected() == 0 {
+            return Err(Stopped::For(Failure::LockLost));
+        }
         Ok(())
     }
 }
