@@ -89,3 +89,22 @@ fn sessions_that_somebody_ends_in_mid_deploy_are_replaced_where_they_only_record
     running.wait().exits(0);
     assert_eq!(client.number("count(*) FROM pgdeploy.deployments WHERE status = 'succeeded'"), 1);
 }
+
+#[test]
+fn a_deploy_frozen_inside_a_migration_rolls_it_back_when_it_thaws_without_its_lock() {
+    let project =
+        Project::new().file("migrations/0001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(1);");
+    let frozen = project.start(&["deploy"]);
+    let mut client = project.client();
+    let at_work = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1)%' AND application_name = 'pgdeploy/schema' AND state = 'active' AND datname = current_database())";
+    until("the migration is at work", || client.is(at_work));
+    frozen.signal(Signal::STOP);
+    client.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgdeploy/lock' AND datname = current_database()");
+    until("its statement is over", || !client.is(at_work));
+    frozen.signal(Signal::CONT);
+    let outcome = frozen.wait();
+    assert!(matches!(outcome.code, Some(69 | 75)), "{outcome:?}");
+    assert_eq!(client.number("count(*) FROM pgdeploy.migrations"), 0);
+    assert_eq!(client.text("to_regclass('slow')"), "NULL");
+    project.deploy().exits(0);
+}
