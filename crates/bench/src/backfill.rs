@@ -1,20 +1,15 @@
-//! Measures a full-table correlated UPDATE side by side on one throwaway server: as the one statement that it is, along
-//! the key, over blocks. Time, WAL and the heap's growth; medians.
-//!
-//!     cargo run --release -p pgdeploy-backfill --example side_by_side -- [rows] [rounds] [names of shapes]
-
-#![allow(clippy::print_stdout)]
-
-extern crate pgdeploy_backfill as backfill;
+//! A full-table correlated UPDATE as the one statement that it is, along the key, over blocks: time, WAL, heap growth.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use backfill::{Settings, Verdict, Walk};
 use postgres::{LockKey, Row, RunLock, Session, Stage, Target, ledger};
 use scratch::Server;
 use secrecy::SecretString;
+
+use crate::table::Table;
 
 const STATEMENT: &str = "UPDATE leads l SET last_call_direction = (SELECT c.direction FROM call_log c \
      WHERE c.lead_id = l.id ORDER BY c.created_at DESC LIMIT 1) WHERE l.last_call_direction IS NULL";
@@ -65,48 +60,64 @@ fn shapes() -> Vec<Shape> {
     ]
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let rows: u64 = arguments.next().map_or(Ok(1_000_000), |text| text.parse()).context("rows")?;
-    let rounds: usize = arguments.next().map_or(Ok(3), |text| text.parse()).context("rounds")?;
-    let wanted: Vec<String> = arguments.collect();
-    let server = Server::builder()
-        .setting("fsync", "on")
-        .setting("shared_buffers", "1GB")
-        .setting("max_wal_size", "8GB")
-        .setting("checkpoint_timeout", "1h")
-        .start()?;
-    server.create_database("template")?;
-    let mut session = Target::parse(&SecretString::from(server.url("template")))?.connect("bench").await?;
-    session.run(&DATA.replace("{rows}", &rows.to_string())).await?;
-    session.run("VACUUM (FREEZE, ANALYZE)").await?;
-    session.close().await;
+/// A full-table correlated UPDATE in several shapes
+#[derive(Debug, clap::Args)]
+pub(crate) struct Backfill {
+    /// Rows of the table that is filled.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// Rounds; the medians count.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only these shapes.
+    shapes: Vec<String>,
+}
 
-    let mut results: Vec<(&str, Vec<Measured>)> = Vec::new();
-    for round in 1..=rounds {
-        for shape in shapes() {
-            if !wanted.is_empty() && !wanted.iter().any(|name| name == shape.name) {
-                continue;
-            }
-            let measured = measure(&server, &shape).await?;
-            println!("round {round} {:<17} {}", shape.name, line(&measured));
-            match results.iter_mut().find(|(name, _)| *name == shape.name) {
-                Some((_, all)) => all.push(measured),
-                None => results.push((shape.name, vec![measured])),
+impl Backfill {
+    pub(crate) async fn measure(&self) -> Result<Table> {
+        let server = Server::builder()
+            .setting("fsync", "on")
+            .setting("shared_buffers", "1GB")
+            .setting("max_wal_size", "8GB")
+            .setting("checkpoint_timeout", "1h")
+            .start()?;
+        server.create_database("template")?;
+        let mut session =
+            Target::parse(&SecretString::from(server.url("template")))?.connect("bench").await?;
+        session.run(&DATA.replace("{rows}", &self.rows.to_string())).await?;
+        session.run("VACUUM (FREEZE, ANALYZE)").await?;
+        session.close().await;
+        let shapes: Vec<Shape> = shapes()
+            .into_iter()
+            .filter(|shape| self.shapes.is_empty() || self.shapes.iter().any(|name| name == shape.name))
+            .collect();
+        let mut results: Vec<Vec<Measured>> = shapes.iter().map(|_| Vec::new()).collect();
+        for _ in 0..self.rounds {
+            for (shape, all) in shapes.iter().zip(&mut results) {
+                all.push(measure(&server, shape).await?);
             }
         }
+        let medians: Vec<_> =
+            shapes.iter().zip(&results).map(|(shape, all)| (shape.name, median(all))).collect();
+        let single = medians.iter().find(|(name, _)| *name == "single").map(|(_, measured)| *measured);
+        let title = format!("correlated UPDATE of {} rows, medians of {}", self.rows, self.rounds);
+        let mut table =
+            Table::new(title, &["shape", "seconds", "of single", "WAL MB", "of single", "heap growth"]);
+        for (name, measured) in medians {
+            let ratio = |value: f64, of: fn(&Measured) -> f64| {
+                single.as_ref().map_or(String::new(), |single| format!("{:.2}", value / of(single)))
+            };
+            table.row(vec![
+                name.to_owned(),
+                format!("{:.2}", measured.seconds),
+                ratio(measured.seconds, |single| single.seconds),
+                format!("{:.0}", measured.wal / 1e6),
+                ratio(measured.wal, |single| single.wal),
+                format!("{:+.0} %", measured.growth * 100.0),
+            ]);
+        }
+        Ok(table)
     }
-    let medians: Vec<_> = results.iter().map(|(name, all)| (*name, median(all))).collect();
-    let single = medians.iter().find(|(name, _)| *name == "single").map(|(_, measured)| *measured);
-    println!("\nmedians of {rounds}, {rows} rows");
-    for (name, measured) in medians {
-        let ratios = single.map_or(String::new(), |single| {
-            format!("  time x{:.2}  WAL x{:.2}", measured.seconds / single.seconds, measured.wal / single.wal)
-        });
-        println!("{name:<17} {}{ratios}", line(&measured));
-    }
-    Ok(())
 }
 
 async fn measure(server: &Server, shape: &Shape) -> Result<Measured> {
@@ -134,11 +145,6 @@ async fn measure(server: &Server, shape: &Shape) -> Result<Measured> {
     let growth = number(&mut session, HEAP).await? / heap - 1.0;
     let left = number(&mut session, "SELECT count(*) FROM leads WHERE last_call_direction IS NULL").await?;
     anyhow::ensure!(left == 0.0, "{left} rows are left");
-    if std::env::var_os("DETAIL").is_some() && shape.settings.is_some() {
-        let detail = "SELECT format('batches %s, ranges %s, passes %s, skipped %s, hot %s', (SELECT sum(seq) FROM pgdeploy.backfill_ranges), (SELECT count(*) FROM pgdeploy.backfill_ranges), \
-            (SELECT max(pass) FROM pgdeploy.backfill_ranges), (SELECT sum(rows_skipped) FROM pgdeploy.backfill_ranges), (SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname='leads'))";
-        println!("  {}", session.one(detail).await?.try_get::<String, _>(0)?);
-    }
     session.close().await;
     Ok(Measured { seconds, wal, growth })
 }
@@ -168,15 +174,6 @@ async fn backfill(target: &Target, settings: &Settings) -> Result<()> {
         bail!("{outcome:?}");
     }
     Ok(())
-}
-
-fn line(measured: &Measured) -> String {
-    format!(
-        "{:6.2} s  {:6.0} MB WAL  heap {:+.0} %",
-        measured.seconds,
-        measured.wal / 1e6,
-        measured.growth * 100.0
-    )
 }
 
 fn median(all: &[Measured]) -> Measured {

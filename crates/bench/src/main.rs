@@ -1,0 +1,40 @@
+//! Measurements, side by side in one run, on throwaway servers: `cargo run --release -p pgdeploy-bench -- COMMAND`.
+//!
+//! A figure alone says nothing about another machine; each command measures what it is compared with in the same run,
+//! prints a table, and writes the numbers with `--json FILE`. None of this is a test: nothing passes or fails by time.
+
+mod backfill;
+mod table;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(version, about = "Side-by-side measurements of pgdeploy and its peers")]
+struct Arguments {
+    /// Also writes the table as JSON to this file.
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A full-table correlated UPDATE as one statement, along the key, and over blocks.
+    Backfill(backfill::Backfill),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let table = match arguments.command {
+        Command::Backfill(backfill) => backfill.measure().await?,
+    };
+    table.print();
+    if let Some(path) = arguments.json {
+        std::fs::write(path, table.json())?;
+    }
+    Ok(())
+}
