@@ -15,7 +15,7 @@ has_libclang() {
 
 # The places where the `scratch` crate looks for the server's programs.
 has_postgres() {
-    [ -z "${PGDEPLOY_PG_BINDIR:-}" ] || return 0 # the tool itself says if that one is wrong
+    [ -z "${PGDEPLOY_PG_BINDIR:-}${PGDEPLOY_TEST_BINDIR:-}" ] || return 0 # the tool itself says if that one is wrong
     { has initdb && has postgres; } ||
         { has pg_config && [ -x "$(pg_config --bindir)/initdb" ]; } ||
         any /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb \

@@ -6,8 +6,9 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The variable that names the directory, and turns the search off.
-const BINDIR: &str = "PGDEPLOY_PG_BINDIR";
+/// The variables that name the directory, and turn the search off: what a person says goes before what a run of tests on
+/// another server (`scripts/servers`) says.
+const BINDIR: [&str; 2] = ["PGDEPLOY_PG_BINDIR", "PGDEPLOY_TEST_BINDIR"];
 
 /// What has to be in the directory.
 const PROGRAMS: [&str; 3] = ["initdb", "postgres", "psql"];
@@ -29,17 +30,18 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Searches `PGDEPLOY_PG_BINDIR`, `pg_config --bindir`, PATH, and the places of Debian's, Red Hat's and
-    /// Homebrew's packages (the newest major version first).
+    /// Searches `PGDEPLOY_PG_BINDIR`, `PGDEPLOY_TEST_BINDIR`, `pg_config --bindir`, PATH, and the places of Debian's,
+    /// Red Hat's and Homebrew's packages (the newest major version first).
     ///
     /// # Errors
-    /// [`Error::BindirWrong`] if the variable is set and its directory lacks a program: there is no fallback
+    /// [`Error::BindirWrong`] if one of the variables is set and its directory lacks a program: there is no fallback
     /// from what was asked for. [`Error::BinariesNotFound`] with every place that was looked at.
     pub fn find() -> Result<Self, Error> {
-        if let Some(dir) = env::var_os(BINDIR).filter(|dir| !dir.is_empty()) {
-            return Self::at(Path::new(&dir));
+        let said = |variable: &&str| env::var_os(variable).filter(|dir| !dir.is_empty());
+        if let Some((variable, dir)) = BINDIR.iter().find_map(|variable| Some((*variable, said(variable)?))) {
+            return Self::named_by(variable, Path::new(&dir));
         }
-        let mut looked = vec![format!("{BINDIR} (not set)")];
+        let mut looked = vec![format!("{} (not set)", BINDIR[0])];
         for dir in pg_config().into_iter().chain(path()).chain(PLACES.iter().flat_map(packages)) {
             if missing(&dir).is_none() {
                 return Self::at(&dir);
@@ -55,8 +57,12 @@ impl Binaries {
     /// # Errors
     /// [`Error::BindirWrong`] if one is missing, [`Error::NoVersion`] if `postgres` does not run.
     pub fn at(dir: &Path) -> Result<Self, Error> {
+        Self::named_by(BINDIR[0], dir)
+    }
+
+    fn named_by(variable: &'static str, dir: &Path) -> Result<Self, Error> {
         if let Some(program) = missing(dir) {
-            return Err(Error::BindirWrong { dir: dir.to_owned(), program });
+            return Err(Error::BindirWrong { variable, dir: dir.to_owned(), program });
         }
         let dir = fs::canonicalize(dir).map_err(Error::io("read", dir))?;
         let postgres = dir.join("postgres");

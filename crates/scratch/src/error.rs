@@ -17,9 +17,11 @@ pub enum Error {
         looked: Vec<String>,
     },
     /// A directory was named and does not hold the server's programs.
-    #[error("PGDEPLOY_PG_BINDIR is `{}`, which has no `{program}`; point it to the directory of initdb, \
+    #[error("{variable} is `{}`, which has no `{program}`; point it to the directory of initdb, \
              postgres and psql, or unset it", dir.display())]
     BindirWrong {
+        /// The variable that names it.
+        variable: &'static str,
         /// The directory as it was given.
         dir: PathBuf,
         /// The first program that is missing in it.

@@ -84,7 +84,12 @@ fn a_server_stopped_either_way_has_its_rows_after_a_start() {
 #[test]
 fn a_wrong_bindir_is_named_instead_of_searched_around() {
     let wrong = Path::new("/nowhere/pg/bin");
-    let (_, said) = Owner::start("find", &[("PGDEPLOY_PG_BINDIR", wrong)]).says();
-    let said = said.to_string_lossy().into_owned();
-    assert!(said.contains("PGDEPLOY_PG_BINDIR") && said.contains("/nowhere/pg/bin"), "{said}");
+    let other = Path::new("/nowhere/else");
+    let tested = [("PGDEPLOY_TEST_BINDIR", wrong), ("PGDEPLOY_PG_BINDIR", Path::new(""))];
+    let both = [("PGDEPLOY_PG_BINDIR", wrong), ("PGDEPLOY_TEST_BINDIR", other)];
+    for variables in [&tested, &both] {
+        let (_, said) = Owner::start("find", variables).says();
+        let said = said.to_string_lossy().into_owned();
+        assert!(said.contains(variables[0].0) && said.contains("/nowhere/pg/bin"), "{said}");
+    }
 }
