@@ -107,7 +107,7 @@ impl Worker<'_> {
             &self.stage.stop,
             &canceller,
             Duration::ZERO,
-            verify::any_matches(session, texts, claim.unit),
+            verify::any_matches(session, texts, claim.backfill),
         )
         .await
     }
@@ -122,7 +122,7 @@ impl Worker<'_> {
     ) -> Result<Option<Ended>, Error> {
         let ledger = self.stage.ledger;
         if !matches {
-            if let Some((rows, last)) = quarantine::told(session, ledger, claim.unit).await? {
+            if let Some((rows, last)) = quarantine::of_backfill(session, ledger, claim.backfill).await? {
                 let rows = if rows == 1 { "1 row is".into() } else { format!("{} rows are", grouped(rows)) };
                 return Ok(Some(Ended::Incomplete(format!("{rows} in quarantine, such as {last}"))));
             }
@@ -132,7 +132,7 @@ impl Worker<'_> {
         let Some((unchanged, before)) = claim::kept(session, ledger, claim).await? else {
             return Ok(Some(taken_over()));
         };
-        let left = verify::left(session, texts, claim.hi.as_deref(), claim.unit).await?;
+        let left = verify::left(session, texts, claim.hi.as_deref(), claim.backfill).await?;
         let again: Vec<_> = left.examples.iter().filter(|key| before.contains(key)).cloned().collect();
         if left.within > 0 && (unchanged >= left.within || !again.is_empty()) {
             let examples = if again.is_empty() { left.examples } else { again };

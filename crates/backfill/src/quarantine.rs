@@ -57,7 +57,7 @@ impl Sweep<'_> {
                 let (count, most) = (grouped(aside), grouped(self.quarantined));
                 let reason = format!("{count} rows cannot be done, {most} may be; the last one: {error}");
                 let sqlstate = error.sqlstate().map(str::to_owned);
-                let place = told(session, self.ledger, self.claim.unit).await?.map(|told| told.1);
+                let place = of_backfill(session, self.ledger, self.claim.backfill).await?.map(|told| told.1);
                 let reason = place.map_or(reason.clone(), |place| format!("{reason}, at {place}"));
                 return Ok(Visited::Beyond(Ended::Failed { sqlstate, reason }));
             }
@@ -109,18 +109,19 @@ async fn open(session: &mut Session, ledger: &str, unit: i64) -> Result<u64, Err
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
 
-/// How many rows of a unit are set aside, and the last of them.
-pub(crate) async fn told(
+/// How many rows of a backfill are set aside and not accepted, and the last of them.
+pub(crate) async fn of_backfill(
     session: &mut Session,
     ledger: &str,
-    unit: i64,
+    backfill: i64,
 ) -> Result<Option<(u64, String)>, Error> {
+    let ledger = sql::identifier(ledger);
     let row = query(&format!(
-        "SELECT count(*) OVER (), array_to_string(key, ', '), message FROM {}.backfill_quarantine \
-         WHERE unit_id = $1 AND resolved_at IS NULL ORDER BY id DESC LIMIT 1",
-        sql::identifier(ledger)
+        "SELECT count(*) OVER (), array_to_string(q.key, ', '), q.message FROM {ledger}.backfill_quarantine q \
+         JOIN {ledger}.backfill_units u ON u.id = q.unit_id WHERE u.backfill_id = $1 AND q.resolved_at IS NULL \
+         ORDER BY q.id DESC LIMIT 1"
     ))
-    .bind(unit)
+    .bind(backfill)
     .fetch_optional(session.connection())
     .await?;
     let Some(row) = row else { return Ok(None) };

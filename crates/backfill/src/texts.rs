@@ -26,7 +26,7 @@ pub(crate) struct Texts {
     pub(crate) wait: String,
     /// `<table> AS <alias> WHERE <it matches>`: the rows to do.
     pub(crate) matching: String,
-    /// The ledger's table of rows that are set aside.
+    /// The rows that are set aside, of the backfill that is named behind it.
     quarantine: String,
     /// The table alone, with its alias.
     pub(crate) table: String,
@@ -56,7 +56,11 @@ pub(crate) fn compose(definition: &Definition, relation: &Relation, ledger: &str
         next: batch(Span::Next)?,
         note_first: names.noting(Span::First),
         note_next: names.noting(Span::Next),
-        quarantine: format!("{}.backfill_quarantine", names.ledger),
+        quarantine: format!(
+            "SELECT FROM {0}.backfill_quarantine pgdeploy_q JOIN {0}.backfill_units pgdeploy_u ON pgdeploy_u.id = pgdeploy_q.unit_id \
+             WHERE pgdeploy_u.backfill_id",
+            names.ledger
+        ),
         sweep: names.sweep(lock, "SKIP LOCKED", &noted),
         wait: names.sweep(lock, "", &noted),
         matching: format!("{} AS {scan} WHERE ({hit})", names.table),
@@ -76,13 +80,10 @@ pub(crate) fn compose(definition: &Definition, relation: &Relation, ledger: &str
 }
 
 impl Texts {
-    /// The rows to do but those of a unit that are set aside.
-    pub(crate) fn left(&self, unit: i64) -> String {
+    /// The rows to do but those of a backfill that are set aside, accepted or not.
+    pub(crate) fn left(&self, backfill: i64) -> String {
         let Self { matching, quarantine, key_text, .. } = self;
-        format!(
-            "{matching} AND NOT EXISTS (SELECT FROM {quarantine} pgdeploy_q WHERE pgdeploy_q.unit_id = {unit} \
-             AND pgdeploy_q.resolved_at IS NULL AND pgdeploy_q.key = {key_text})"
-        )
+        format!("{matching} AND NOT EXISTS ({quarantine} = {backfill} AND pgdeploy_q.key = {key_text})")
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) async fn sample(
             match done.cut.filter(|_| done.matched > 0) {
                 None => None,
                 Some(cut) => {
-                    let left = left(session, texts, Some(&cut), claim.unit).await?;
+                    let left = left(session, texts, Some(&cut), claim.backfill).await?;
                     let rows = left.within.saturating_sub(done.missed);
                     Some(Unchanged { of: done.matched, rows, examples: left.examples })
                 }
@@ -100,11 +100,11 @@ pub(crate) async fn sample(
 }
 
 /// Whether any row matches now but those that are set aside: one statement, one fresh snapshot.
-pub(crate) async fn any_matches(session: &mut Session, texts: &Texts, unit: i64) -> Result<bool, Error> {
+pub(crate) async fn any_matches(session: &mut Session, texts: &Texts, backfill: i64) -> Result<bool, Error> {
     session
         .run("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL row_security = off; SET LOCAL statement_timeout = 0")
         .await?;
-    let row = session.one(&format!("SELECT EXISTS (SELECT 1 FROM {})", texts.left(unit))).await?;
+    let row = session.one(&format!("SELECT EXISTS (SELECT 1 FROM {})", texts.left(backfill))).await?;
     session.run("COMMIT").await?;
     Ok(row.try_get(0)?)
 }
@@ -116,7 +116,7 @@ pub(crate) async fn note_left(
     claim: &Claim,
     ledger: &str,
 ) -> Result<u64, Error> {
-    let (quoted, key_text, matching) = (sql::identifier(ledger), &texts.key_text, texts.left(claim.unit));
+    let (quoted, key_text, matching) = (sql::identifier(ledger), &texts.key_text, texts.left(claim.backfill));
     session
         .run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL row_security = off; SET LOCAL statement_timeout = 0")
         .await?;
@@ -155,10 +155,10 @@ pub(crate) async fn left(
     session: &mut Session,
     texts: &Texts,
     bound: Option<&[String]>,
-    unit: i64,
+    backfill: i64,
 ) -> Result<Left, Error> {
     let Texts { up_to, key_text, key_list, .. } = texts;
-    let matching = texts.left(unit);
+    let matching = texts.left(backfill);
     let text = format!(
         "SELECT count(*) FILTER (WHERE w), count(*) FILTER (WHERE NOT w), \
                 coalesce((array_agg(array_to_string(k, ', ') ORDER BY n) FILTER (WHERE w AND n <= 3)), '{{}}') \
