@@ -59,8 +59,25 @@ fn migrations_that_are_not_one_versioned_transaction() {
     refused_file("migrations/0002_x.sql", b"\\i other.sql\n", &["E220", "psql"]);
     refused_file(
         "migrations/0002_x.sql",
-        b"-- pgdeploy:\n--   requires: [1]\nSELECT 1;",
-        &["E216", "requires", "not supported yet"],
+        b"-- pgdeploy:\n--   requires: [0009_nothing]\nSELECT 1;",
+        &["E118", "0002_x.sql", "no such migration"],
+    );
+    refused_file(
+        "migrations/0002_x.sql",
+        b"-- pgdeploy:\n--   requires_backfill: [0009_nothing]\nSELECT 1;",
+        &["E125", "0002_x.sql", "no such file"],
+    );
+    refused_file(
+        "migrations/0002_x.sql",
+        b"-- pgdeploy:\n--   when: true; select 1\nSELECT 1;",
+        &["E117", "0002_x.sql", "not a condition"],
+    );
+    refused_file("migrations/0002_x.down.sql", b"SELECT 1;", &["E120", "0002_x.down.sql"]);
+    refused_file("migrations/0002_x.sql", b"VACUUM;", &["E222", "0002_x.sql:1:1", "transaction: false"]);
+    refused_file(
+        "migrations/0002_x.sql",
+        b"-- pgdeploy:\n--   transaction: false\nBEGIN;\nVACUUM;",
+        &["E222", "0002_x.sql:3:1", "stands alone"],
     );
     refused_file(
         "migrations/0002_x.sql",

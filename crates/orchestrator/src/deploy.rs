@@ -52,6 +52,14 @@ pub async fn deploy(request: &Request, observer: Observer<'_>, stop: &Cancellati
 
 type Records = tokio::sync::mpsc::UnboundedReceiver<crate::record::Record>;
 
+/// Which part of the work: around it, the services stop and start.
+enum Part<'a> {
+    /// The three stages; says whether the gate has passed.
+    Stages(&'a mut bool),
+    /// What comes after the services are back.
+    Post,
+}
+
 /// A deploy under way.
 struct Run<'a> {
     request: &'a Request,
@@ -133,13 +141,14 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         let mut stopped = row.found_services_stopped;
         let mut result = Ok(());
-        if !plan.schema.pending.is_empty() && self.request.services.is_some() {
+        if plan.changes_schema() && self.request.services.is_some() {
             stopped = true;
             result = services::stop(self.request, row, &self.recorder, stop).await;
         }
         let mut passed_the_gate = false;
         if result.is_ok() {
-            result = self.stages(plan, row, session, lock, stop, &mut passed_the_gate).await;
+            let part = Part::Stages(&mut passed_the_gate);
+            result = self.stages(part, plan, row, session, lock, stop).await;
         }
         let unchanged = self.summary.migrations.is_empty();
         if stopped && (passed_the_gate || unchanged) && !lock.lost().is_cancelled() {
@@ -150,19 +159,22 @@ impl Run<'_> {
                 .evidence
                 .push("the services stay stopped: the schema has changed and the gate has not passed".into());
         }
-        result
+        result?;
+        self.stages(Part::Post, plan, row, session, lock, stop).await
     }
 
     async fn stages(
         &mut self,
+        part: Part<'_>,
         plan: &Plan,
         row: &mut Deployment,
         session: &mut Session,
         lock: &RunLock,
         stop: &CancellationToken,
-        passed_the_gate: &mut bool,
     ) -> Result<(), Failure> {
         let stop = stopped_by_either(stop, &lock.lost());
+        let deferred = plan.schema.deferred.iter().map(|deferred| &deferred.migration);
+        let waiting = plan.schema.pending.iter().chain(deferred).cloned().collect();
         let mut stages = Stages {
             request: self.request,
             lock,
@@ -171,15 +183,22 @@ impl Run<'_> {
             deployment: row.number,
             summary: std::mem::take(&mut self.summary),
             warnings: Vec::new(),
+            waiting,
         };
-        let result = async {
-            stages.schema(row, plan).await?;
-            *passed_the_gate = true;
-            stages.index(row, session).await?;
-            stages.backfill(row, session).await
-        }
-        .await;
-        (self.summary, self.warnings) = (stages.summary, stages.warnings);
+        let result = match part {
+            Part::Stages(passed_the_gate) => {
+                async {
+                    stages.schema(row, plan).await?;
+                    *passed_the_gate = true;
+                    stages.index(row, session).await?;
+                    stages.backfill(row, session).await
+                }
+                .await
+            }
+            Part::Post => stages.post(row, plan, session).await,
+        };
+        self.summary = stages.summary;
+        self.warnings.extend(stages.warnings);
         result
     }
 

@@ -26,6 +26,8 @@ pub enum StageName {
     Index,
     /// Backfills: a warning stage.
     Backfill,
+    /// Migrations with `phase: post`, after the services are back: a hard gate. Not a kind of file.
+    Post,
 }
 
 /// How a stage ended.
@@ -186,6 +188,7 @@ impl StageName {
             StageName::Schema => "schema",
             StageName::Index => "index",
             StageName::Backfill => "backfill",
+            StageName::Post => "post",
         }
     }
 }

@@ -238,9 +238,31 @@ impl Failure {
             schema::Failure::Session(error) => Self::session(error),
             schema::Failure::Interrupted => Self::interrupted("interrupted in the schema stage"),
             schema::Failure::LockLost => Self::lock_lost(),
-            schema::Failure::Orphan { .. } => Self::new(verdict, code, message).next(
-                "it ends when the server notices that its client is gone; then: pgdeploy deploy --env {env}",
-            ),
+            schema::Failure::Orphan { pid } => Self::new(verdict, code, message).next(format!(
+                "it ends when the server notices that its client is gone, or with: SELECT pg_terminate_backend({pid}); then: \
+                 pgdeploy deploy --env {{env}}"
+            )),
+            schema::Failure::Denied(problem) => {
+                let message = format!("a right is missing for {}, which was rolled back", problem.path.display());
+                Self { problems: vec![problem], ..Self::new(Verdict::Denied, code, message) }
+                    .next("grant it to the role that deploys, or deploy as the owner of the objects")
+            }
+            schema::Failure::Cancelled(problem) => {
+                let message = format!("{} was cancelled on the server and rolled back", problem.path.display());
+                Self { problems: vec![problem], ..Self::new(verdict, code, message) }
+                    .next("ask who did (pg_cancel_backend), then: pgdeploy deploy --env {env}")
+            }
+            schema::Failure::TooSlow(problem) => {
+                let message = format!("{} took too long and was rolled back", problem.path.display());
+                Self { problems: vec![problem], ..Self::new(verdict, code, message) }.next(
+                    "move what takes long into backfills/ or indexes/, or raise stages.schema.statement_timeout; then: pgdeploy deploy --env {env}",
+                )
+            }
+            schema::Failure::InDoubt(problem) => {
+                let next = problem.help.clone();
+                let message = format!("{} is half done, and how far is unknown", problem.path.display());
+                Self { problems: vec![problem], next, ..Self::new(verdict, code, message) }
+            }
             schema::Failure::EndedTransaction(problem) => {
                 let next = problem.help.clone();
                 Self {

@@ -11,6 +11,7 @@
 
 mod baseline;
 mod command;
+mod contract;
 mod deploy;
 mod deployment;
 mod event;

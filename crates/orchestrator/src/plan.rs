@@ -5,6 +5,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sql::Problem;
 
+use crate::contract;
 use crate::failure::Failure;
 use crate::iron_rule;
 use crate::promotion;
@@ -15,6 +16,8 @@ use crate::request::Request;
 pub struct Plan {
     /// Stage 1.
     pub schema: schema::Plan,
+    /// The backfills that migrations wait for.
+    pub(crate) backfills: schema::Backfills,
     /// Stage 2.
     pub index: index::Plan,
     /// Stage 3.
@@ -28,11 +31,14 @@ impl Plan {
     pub(crate) async fn read(session: &mut Session, request: &Request) -> Result<Self, Error> {
         let release = &request.release;
         let ledger = &request.ledger;
-        let schema = schema::plan(session, &release.migrations, release.fixtures.as_ref(), ledger).await?;
+        let backfills = contract::backfills(session, request).await?;
+        let fixtures = release.fixtures.as_ref();
+        let schema =
+            schema::plan(session, &release.migrations, fixtures, ledger, &request.schema, &backfills).await?;
         let index = index::plan(session, &release.indexes, ledger).await?;
         let backfill = backfill::plan(session, &release.backfills, ledger).await?;
         let hash = hash(&release.hash, &schema, &index, &backfill);
-        Ok(Self { schema, index, backfill, hash })
+        Ok(Self { schema, backfills, index, backfill, hash })
     }
 
     /// Whether there is nothing to do in any stage.
@@ -40,6 +46,11 @@ impl Plan {
         self.schema.is_empty()
             && self.index.pending().next().is_none()
             && self.backfill.pending().next().is_none()
+    }
+
+    /// Whether the schema changes before the stages that follow it, so that services have to be down.
+    pub(crate) fn changes_schema(&self) -> bool {
+        self.schema.pending_in(schema::Phase::Pre).next().is_some()
     }
 
     /// The first six digits of the hash: what people are shown.
@@ -57,7 +68,7 @@ impl Plan {
         if !self.schema.findings.is_empty() {
             return Err(Failure::integrity(self.schema.findings.clone()));
         }
-        let mut problems = schema::check(&self.schema.pending);
+        let mut problems = schema::check(&self.schema);
         for item in self.backfill.items() {
             // With a pending migration, what a backfill misses may still come.
             let missing = item.waiting_for.as_ref().filter(|_| self.schema.pending.is_empty());
@@ -119,8 +130,27 @@ pub struct SchemaPlan {
     pub current: Option<String>,
     /// What would be applied, in this order.
     pub pending: Vec<String>,
+    /// What of it comes at the end, after the services are back.
+    pub post: Vec<String>,
+    /// What waits for something.
+    pub deferred: Vec<DeferredPlan>,
     /// The file of rows that would be loaded.
     pub fixtures: Option<String>,
+}
+
+/// A migration that waits for something.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct DeferredPlan {
+    /// File name without ending.
+    pub migration: String,
+    /// What it waits for.
+    pub reason: String,
+}
+
+impl DeferredPlan {
+    fn of(deferred: &schema::Deferred) -> Self {
+        Self { migration: deferred.migration.id().to_owned(), reason: deferred.reason.clone() }
+    }
 }
 
 /// Stage 2 of a plan.
@@ -143,6 +173,8 @@ impl SchemaPlan {
             applied: plan.applied,
             current: plan.current.clone(),
             pending: plan.pending.iter().map(|migration| migration.id().to_owned()).collect(),
+            post: plan.pending_in(schema::Phase::Post).map(|migration| migration.id().to_owned()).collect(),
+            deferred: plan.deferred.iter().map(DeferredPlan::of).collect(),
             fixtures: plan.fixtures.as_ref().map(schema::Fixtures::path),
         }
     }
@@ -164,7 +196,7 @@ pub async fn plan(request: &Request) -> Result<PlanReport, Failure> {
         release: request.release.hash.clone(),
         plan: plan.hash.clone(),
         changes: !plan.is_empty(),
-        stops_services: request.services.is_some() && !plan.schema.pending.is_empty(),
+        stops_services: request.services.is_some() && plan.changes_schema(),
         schema: SchemaPlan::of(&plan.schema),
         index: IndexPlan { items: plan.index.items().to_vec() },
         backfill: BackfillPlan { items: plan.backfill.items().to_vec() },

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use sql::{Folder, Problem, Source};
 
+use crate::contract;
 use crate::event::StageName;
 
 /// The files of a release.
@@ -66,6 +67,8 @@ impl Release {
         let Folders { stages, fixtures, settings } = folders.into();
         let mut problems = Vec::new();
         let mut files = Vec::new();
+        let (downs, unreadable) = Folder::new(directory, stages[0]).downs();
+        problems.extend(unreadable);
         let mut read = |stage, path: &Path| {
             let (sources, unreadable) = Folder::new(directory, path).sources();
             problems.extend(unreadable);
@@ -80,13 +83,15 @@ impl Release {
             Ok(schema::Fixtures { after: fixtures.after, source })
         });
         let fixtures = fixtures.transpose().map_err(|problem| problems.push(problem)).unwrap_or_default();
-        let migrations = collect(schema::load(migrations), &mut problems);
+        let migrations = collect(schema::load(migrations, downs), &mut problems);
         let indexes = collect(index::load(&indexes), &mut problems);
         let backfills = collect(backfill::load(&backfills), &mut problems);
         match (migrations, indexes, backfills) {
             (Some(migrations), Some(indexes), Some(backfills)) if problems.is_empty() => {
                 let hash = hash(&files, &settings);
-                Ok(Self { migrations, fixtures, indexes, backfills, files, hash })
+                let release = Self { migrations, fixtures, indexes, backfills, files, hash };
+                let unknown = contract::unknown(&release);
+                if unknown.is_empty() { Ok(release) } else { Err(unknown) }
             }
             _ => Err(problems),
         }
@@ -113,7 +118,7 @@ impl Release {
 
     /// Parses every migration. A deploy parses the pending ones only.
     pub fn check(&self) -> Vec<Problem> {
-        schema::check(&self.migrations.0)
+        schema::check_all(&self.migrations)
     }
 }
 

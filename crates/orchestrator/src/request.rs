@@ -95,6 +95,11 @@ impl Request {
                 lock_timeout: schema.lock_timeout,
                 retry_for: schema.retry_for,
                 statement_timeout: schema.statement_timeout,
+                search_path: schema.search_path.as_ref().map(|names| {
+                    names.iter().map(|name| sql::identifier(name)).collect::<Vec<_>>().join(", ")
+                }),
+                role: schema.role.clone(),
+                kill_blockers: schema.kill_blockers,
             },
             index: index::Settings { budget: index.budget, ..Default::default() },
             backfill: backfill::Settings {

@@ -24,16 +24,48 @@ pub(crate) struct Stages<'a> {
     pub(crate) deployment: i64,
     pub(crate) summary: Summary,
     pub(crate) warnings: Vec<Warning>,
+    /// Migrations that were not in at the beginning: those that have not come in since have not succeeded.
+    pub(crate) waiting: Vec<schema::Migration>,
 }
 
 impl Stages<'_> {
     /// Stage 1, the hard gate: its failure ends the deploy.
     pub(crate) async fn schema(&mut self, row: &mut Deployment, plan: &Plan) -> Result<(), Failure> {
-        let started = self.begin(StageName::Schema, row).await?;
+        self.migrations(StageName::Schema, schema::Phase::Pre, row, plan).await
+    }
+
+    /// The migrations whose time is the end. On a database that was empty, those too that waited for a backfill of this
+    /// deploy: nobody uses it yet.
+    pub(crate) async fn post(
+        &mut self,
+        row: &mut Deployment,
+        plan: &Plan,
+        session: &mut Session,
+    ) -> Result<(), Failure> {
+        let fresh = plan.schema.state == Some(schema::State::Fresh) && !plan.schema.deferred.is_empty();
+        if !fresh && plan.schema.pending_in(schema::Phase::Post).next().is_none() {
+            return Ok(());
+        }
+        let plan = Plan::read(session, self.request).await.map_err(Failure::session)?;
+        if fresh && plan.changes_schema() {
+            self.migrations(StageName::Post, schema::Phase::Pre, row, &plan).await?;
+        }
+        self.migrations(StageName::Post, schema::Phase::Post, row, &plan).await
+    }
+
+    async fn migrations(
+        &mut self,
+        stage: StageName,
+        phase: schema::Phase,
+        row: &mut Deployment,
+        plan: &Plan,
+    ) -> Result<(), Failure> {
+        let started = self.begin(stage, row).await?;
         let events = |event| self.recorder.record(Event::Schema(event));
-        let result = schema::run(&self.stage(&events), &plan.schema, &self.request.schema).await;
+        let (settings, backfills) = (&self.request.schema, &plan.backfills);
+        let result = schema::run(&self.stage(&events), &plan.schema, phase, settings, backfills).await;
         let ended = match &result {
-            Ok(_) if plan.schema.is_empty() => StageResult::Unchanged,
+            Ok(applied) if applied.is_empty() && plan.schema.fixtures.is_none() => StageResult::Unchanged,
             Ok(_) => StageResult::Done,
             Err(error) if matches!(error.failure, schema::Failure::Interrupted) => StageResult::Interrupted,
             Err(_) => StageResult::Failed,
@@ -42,7 +74,7 @@ impl Stages<'_> {
             Ok(applied) => applied.clone(),
             Err(error) => error.applied.clone(),
         };
-        self.summary.migrations = applied;
+        self.summary.migrations.extend(applied);
         // A stop that no signal asked for: the lock is lost.
         let lost = self.lock.lost().is_cancelled();
         let gate = result.map(drop).map_err(|error| match error.failure {
@@ -50,7 +82,7 @@ impl Stages<'_> {
             _ => Failure::gate(error, plan.schema.pending.len()),
         });
         // Why the gate stayed shut is worth more than that the row could not be written.
-        let finished = self.finish(StageName::Schema, ended, started, row).await;
+        let finished = self.finish(stage, ended, started, row).await;
         gate.and(finished)
     }
 
@@ -122,9 +154,10 @@ impl Stages<'_> {
         self.recorder.record(DeployEvent::StageFinished { stage, result, duration_ms });
         let short = self.fallen_short();
         let files = self.request.release.files.iter();
-        let succeeded = files.filter(|file| file.stage == stage && !short.contains(file.path.as_path()));
+        let whose = if stage == StageName::Post { StageName::Schema } else { stage };
+        let succeeded = files.filter(|file| file.stage == whose && !short.contains(file.path.as_path()));
         let complete = match stage {
-            StageName::Schema => result.is_success(),
+            StageName::Schema | StageName::Post => result.is_success(),
             _ => !matches!(result, StageResult::Failed | StageResult::Interrupted),
         };
         if complete {
@@ -142,7 +175,11 @@ impl Stages<'_> {
             |outcome| matches!(outcome, backfill::Verdict::Complete | backfill::Verdict::Unchanged);
         let backfills = self.summary.backfills.iter().filter(|item| !complete(item.outcome));
         let backfills = backfills.filter_map(|item| release.path_of_backfill(&item.id));
-        indexes.chain(backfills).collect()
+        let waiting = self.waiting.iter().filter(|migration| {
+            !self.summary.migrations.iter().any(|done| done.migration == migration.source.stem())
+        });
+        let waiting = waiting.map(|migration| migration.source.path.as_path());
+        indexes.chain(backfills).chain(waiting).collect()
     }
 
     fn warn(&mut self, warnings: Vec<Warning>) {

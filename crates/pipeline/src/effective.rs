@@ -48,6 +48,12 @@ pub(crate) fn effective(pipeline: &Pipeline, environment: &Environment) -> Value
             "lock_timeout": show(schema.lock_timeout),
             "retry_for": show(schema.retry_for),
             "statement_timeout": show(schema.statement_timeout),
+            "search_path": schema.search_path,
+            "role": schema.role,
+            "kill_blockers": schema.kill_blockers.map(show),
+            "when_empty": if schema.snapshot_when_empty { "snapshot" } else { "migrate" },
+            "snapshot": schema.snapshot,
+            "when_unmanaged": if schema.baseline_when_unmanaged { "baseline" } else { "refuse" },
         },
         "index": { "path": index.path, "budget": show(index.budget) },
         "backfill": {

@@ -7,8 +7,9 @@ use crate::code;
 use crate::database::Database;
 use crate::raw::{self, Raw};
 use crate::reading::Reading;
+use crate::schema_stage::SchemaSettings;
 use crate::services::Services;
-use crate::settings::{BackfillSettings, IndexSettings, SchemaSettings};
+use crate::settings::{BackfillSettings, IndexSettings};
 
 /// A database that a release goes to, and how.
 #[derive(Debug, Clone)]

@@ -25,6 +25,7 @@ mod at;
 mod limit;
 mod raw;
 mod schema;
+mod schema_stage;
 
 mod duration;
 mod reading;
@@ -47,6 +48,7 @@ pub use environment::{Environment, Fixtures, Summary};
 pub use pipeline::{Connect, Lock, Pipeline, load, parse};
 pub use problem::{Error, Problem};
 pub use schema::json_schema;
+pub use schema_stage::SchemaSettings;
 pub use services::{Command, Services};
-pub use settings::{BackfillSettings, IndexSettings, SchemaSettings, Settings};
+pub use settings::{BackfillSettings, IndexSettings, Settings};
 pub use text::MAX_FILE_BYTES;

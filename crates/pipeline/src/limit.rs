@@ -42,6 +42,10 @@ pub(crate) const SCHEMA_LOCK_TIMEOUT: Limit<Duration> = limit(ms(500), ms(1), s(
 pub(crate) const SCHEMA_RETRY_FOR: Limit<Duration> = limit(s(300), ms(0), DAY);
 pub(crate) const SCHEMA_STATEMENT_TIMEOUT: Limit<Duration> = limit(s(900), ms(1), WEEK);
 
+pub(crate) const KILL_AFTER: Limit<Duration> = limit(s(300), s(1), DAY);
+pub(crate) const WHEN_EMPTY: [&str; 2] = ["migrate", "snapshot"];
+pub(crate) const WHEN_UNMANAGED: [&str; 2] = ["refuse", "baseline"];
+
 pub(crate) const INDEX_BUDGET: Limit<Duration> = limit(s(2 * 3600), ms(0), WEEK);
 
 pub(crate) const BACKFILL_BUDGET: Limit<Duration> = limit(s(20 * 60), ms(0), WEEK);
@@ -60,5 +64,6 @@ pub(crate) const START_TIMEOUT: Limit<Duration> = limit(s(120), ms(1), DAY);
 
 pub(crate) const LEDGER_SCHEMA: &str = "pgdeploy";
 pub(crate) const SCHEMA_PATH: &str = "migrations";
+pub(crate) const SNAPSHOT_PATH: &str = "schema.sql";
 pub(crate) const INDEX_PATH: &str = "indexes";
 pub(crate) const BACKFILL_PATH: &str = "backfills";

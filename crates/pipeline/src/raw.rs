@@ -78,7 +78,6 @@ pub(crate) struct Stages {
 /// Migrations: the hard gate. A failure stops the deploy.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-not-supported-yet" = ["when_empty", "snapshot", "when_unmanaged"]))]
 pub(crate) struct SchemaStage {
     /// The folder of migrations, beside pipeline.yaml. Default: migrations.
     #[schemars(extend("default" = limits::SCHEMA_PATH))]
@@ -92,6 +91,41 @@ pub(crate) struct SchemaStage {
     /// How long one statement may run. Default: 15m; 1ms to 7 days.
     #[schemars(extend("default" = limits::SCHEMA_STATEMENT_TIMEOUT.default_text()))]
     pub(crate) statement_timeout: Option<At<Written>>,
+    /// The schemas in which unqualified names of a migration are looked up, such as [app, public]. Default: what the role has.
+    #[schemars(length(min = 1))]
+    pub(crate) search_path: Option<Vec<At<String>>>,
+    /// The role that runs the migrations, and so owns what they make. Default: the one that logs in.
+    pub(crate) role: Option<At<String>>,
+    /// Whether sessions that hold up a migration are ended: never, or { idle_in_transaction_over: 5m }. Default: never.
+    pub(crate) kill_blockers: Option<KillBlockers>,
+    /// What a database without any object gets: migrate (every file runs) or snapshot (the snapshot is loaded, and the files it covers count as applied). Default: migrate.
+    #[schemars(extend("default" = limits::WHEN_EMPTY[0], "enum" = limits::WHEN_EMPTY))]
+    pub(crate) when_empty: Option<At<String>>,
+    /// The file that `pgdeploy snapshot` writes, beside pipeline.yaml. Default: schema.sql.
+    #[schemars(extend("default" = limits::SNAPSHOT_PATH))]
+    pub(crate) snapshot: Option<At<String>>,
+    /// What happens to a database with objects but no history: refuse, or baseline (every file counts as applied, unless the catalog contradicts). Default: refuse.
+    #[schemars(extend("default" = limits::WHEN_UNMANAGED[0], "enum" = limits::WHEN_UNMANAGED))]
+    pub(crate) when_unmanaged: Option<At<String>>,
+}
+
+/// Whether sessions that hold up a migration are ended.
+// The variants are named by the kind of YAML they are read from; see `shape`. In the schema they are untagged.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(untagged)]
+pub(crate) enum KillBlockers {
+    /// never
+    Text(At<String>),
+    Mapping(IdleBlockers),
+}
+
+/// Which sessions are ended.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IdleBlockers {
+    /// Those that have stood idle in a transaction for longer than this; 1s to 1 day.
+    #[schemars(required)]
+    pub(crate) idle_in_transaction_over: Option<At<Written>>,
 }
 
 /// Indexes, built CONCURRENTLY. A failure is a warning.

@@ -8,6 +8,7 @@ use crate::code;
 use crate::limit as limits;
 use crate::raw::Stages;
 use crate::reading::Reading;
+use crate::schema_stage::SchemaSettings;
 
 /// The settings of all three stages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,19 +19,6 @@ pub struct Settings {
     pub index: IndexSettings,
     /// Stage 3.
     pub backfill: BackfillSettings,
-}
-
-/// Stage 1: migrations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SchemaSettings {
-    /// The folder, relative to the pipeline's directory.
-    pub path: PathBuf,
-    /// How long one attempt may queue for a lock; never zero.
-    pub lock_timeout: Duration,
-    /// How long whole transactions are retried after a lock_timeout.
-    pub retry_for: Duration,
-    /// How long one statement may run; never zero.
-    pub statement_timeout: Duration,
 }
 
 /// Stage 2: indexes.
@@ -70,7 +58,7 @@ pub struct BackfillSettings {
 }
 
 /// What a setting is looked up in, the strongest first.
-type Layers<'a> = [Option<&'a Stages>; 2];
+pub(crate) type Layers<'a> = [Option<&'a Stages>; 2];
 
 /// The first of the layers that holds the setting.
 macro_rules! pick {
@@ -78,21 +66,15 @@ macro_rules! pick {
         $layers.iter().flatten().filter_map(|one| one.$stage.as_ref()?.$key.as_ref()).next()
     };
 }
+pub(crate) use pick;
 
 impl Reading<'_> {
     pub(crate) fn settings(&mut self, layers: Layers<'_>) -> Settings {
-        let schema = SchemaSettings {
-            path: self.path(pick!(layers, schema.path), limits::SCHEMA_PATH),
-            lock_timeout: self.duration(pick!(layers, schema.lock_timeout), &limits::SCHEMA_LOCK_TIMEOUT),
-            retry_for: self.duration(pick!(layers, schema.retry_for), &limits::SCHEMA_RETRY_FOR),
-            statement_timeout: self
-                .duration(pick!(layers, schema.statement_timeout), &limits::SCHEMA_STATEMENT_TIMEOUT),
-        };
         let index = IndexSettings {
             path: self.path(pick!(layers, index.path), limits::INDEX_PATH),
             budget: self.duration(pick!(layers, index.budget), &limits::INDEX_BUDGET),
         };
-        let settings = Settings { schema, index, backfill: self.backfill(layers) };
+        let settings = Settings { schema: self.schema_stage(layers), index, backfill: self.backfill(layers) };
         self.folders_differ(layers, &settings);
         settings
     }

@@ -69,6 +69,9 @@ pub struct ServerError {
     pub position: Option<usize>,
 }
 
+/// Shutdown, crash, start-up, and the timeouts of idle sessions and transactions: the connection is gone with the report.
+const ENDS_THE_SESSION: [&str; 6] = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04"];
+
 /// What an error means for whoever tries to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -104,7 +107,8 @@ impl Error {
 
     /// Whether the connection is gone and the outcome of what was under way unknown.
     pub fn is_lost_connection(&self) -> bool {
-        matches!(self, Error::Connection(_)) || matches!(self.sqlstate(), Some("57P01" | "57P02" | "57P03"))
+        matches!(self, Error::Connection(_))
+            || self.sqlstate().is_some_and(|code| ENDS_THE_SESSION.contains(&code))
     }
 
     /// What can be done about it.
@@ -112,7 +116,8 @@ impl Error {
         match self {
             Error::Connection(_) => Class::Unavailable,
             Error::Server(error) => match error.code.as_str() {
-                "57P01" | "57P02" | "57P03" | "53300" => Class::Unavailable,
+                "53300" => Class::Unavailable,
+                code if ENDS_THE_SESSION.contains(&code) => Class::Unavailable,
                 code if code.starts_with("08") => Class::Unavailable,
                 code if code.starts_with("28") => Class::Authentication,
                 "42501" => Class::Permission,
@@ -140,6 +145,10 @@ impl From<sqlx::Error> for Error {
                 Some(report) => Error::Server(Box::new(report.into())),
                 None => Error::Protocol(report.message().to_owned()),
             },
+            // The driver's own words for this are "expected to read 5 bytes, got 0 bytes at EOF".
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Error::Connection(std::io::Error::new(error.kind(), "the server closed the connection"))
+            }
             sqlx::Error::Io(error) => Error::Connection(error),
             sqlx::Error::Tls(error) => Error::Tls(error.to_string()),
             sqlx::Error::Configuration(error) => Error::Address(error.to_string()),

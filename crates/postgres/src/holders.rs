@@ -1,4 +1,6 @@
-//! Who stands in the way: sessions that block one of ours.
+//! Who stands in the way: sessions that block one of ours, or would.
+
+use std::time::Duration;
 
 use sqlx::Row;
 
@@ -19,33 +21,62 @@ pub struct Blocker {
     pub state: String,
     /// Seconds since its transaction began.
     pub age_seconds: f64,
+    /// How long it has been idle within its transaction; `None` where it is not, or hidden.
+    pub idle_for: Option<Duration>,
+    /// When it started, as the server writes it: with it, `pid` names one session and no other. Empty where it is hidden.
+    pub backend_start: String,
     /// Whether it is an autovacuum worker.
     pub autovacuum: bool,
+    /// Whether that worker prevents a transaction id wraparound: then it gives way to nobody.
+    pub wraparound: bool,
 }
+
+/// What is read of a session `a`. What a role without pg_read_all_stats may not see has a value that says so; a hidden
+/// session without a user that is attached to a database is an autovacuum worker.
+const COLUMNS: &str = "a.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, ''), \
+     coalesce(a.state, a.backend_type, 'state hidden: grant pg_read_all_stats'), \
+     coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start), 0)::float8, \
+     CASE WHEN a.state LIKE 'idle in transaction%' THEN extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change)::float8 END, \
+     coalesce(a.backend_start::text, ''), \
+     coalesce(a.backend_type = 'autovacuum worker', a.usesysid IS NULL AND a.datid IS NOT NULL), \
+     coalesce(a.query LIKE 'autovacuum:%(to prevent wraparound)', false)";
 
 /// The sessions that `pid` waits for now (`pg_blocking_pids`, section 9.27). Call it no more often than about once a
 /// second: it takes the lock manager's partitions exclusively.
 pub async fn of(session: &mut Session, pid: i32) -> Result<Vec<Blocker>, Error> {
-    let rows = query(
-        "SELECT a.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, ''), coalesce(a.state, a.backend_type, 'state hidden: grant pg_read_all_stats'), \
-                coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8, \
-                coalesce(a.backend_type = 'autovacuum worker', false) \
-         FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1)) AS b(pid) \
-         JOIN pg_catalog.pg_stat_activity a USING (pid) ORDER BY a.xact_start NULLS LAST",
-    )
-    .bind(pid)
-    .fetch_all(session.connection())
-    .await?;
+    let text = format!(
+        "SELECT {COLUMNS} FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1)) AS b(pid) \
+         JOIN pg_catalog.pg_stat_activity a USING (pid) ORDER BY a.xact_start NULLS LAST"
+    );
+    let rows = query(&text).bind(pid).fetch_all(session.connection()).await?;
+    rows.iter().map(blocker).collect()
+}
+
+/// The other sessions that hold any lock on one of the relations, named as SQL. Names that do not exist are passed over.
+pub async fn on(session: &mut Session, relations: &[String]) -> Result<Vec<Blocker>, Error> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM pg_catalog.pg_stat_activity a WHERE a.pid <> pg_catalog.pg_backend_pid() AND a.pid IN ( \
+           SELECT l.pid FROM pg_catalog.unnest($1::text[]) AS wanted(name) \
+           JOIN pg_catalog.pg_locks l ON l.relation = pg_catalog.to_regclass(wanted.name) \
+           WHERE l.locktype = 'relation' AND l.granted \
+             AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())) \
+         ORDER BY a.xact_start NULLS LAST"
+    );
+    let rows = query(&text).bind(relations).fetch_all(session.connection()).await?;
     rows.iter().map(blocker).collect()
 }
 
 fn blocker(row: &sqlx::postgres::PgRow) -> Result<Blocker, Error> {
+    let idle: Option<f64> = row.try_get(5)?;
     Ok(Blocker {
         pid: row.try_get(0)?,
         user: row.try_get(1)?,
         application: row.try_get(2)?,
-        state: row.try_get::<Option<String>, _>(3)?.unwrap_or_default(),
+        state: row.try_get(3)?,
         age_seconds: row.try_get(4)?,
-        autovacuum: row.try_get(5)?,
+        idle_for: idle.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))),
+        backend_start: row.try_get(6)?,
+        autovacuum: row.try_get(7)?,
+        wraparound: row.try_get(8)?,
     })
 }

@@ -15,6 +15,9 @@ use crate::target::Target;
 const BASELINE: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
      SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off; \
      SET row_security = on; SET synchronous_commit = DEFAULT";
+/// The same for settings that older servers do not know, with the version that brought them.
+const NEWER: [(u32, &str); 2] =
+    [(140_000, "; SET idle_session_timeout = 0"), (170_000, "; SET transaction_timeout = 0")];
 
 /// A connection to the server, with settings that are the same whoever we are.
 pub struct Session {
@@ -23,19 +26,32 @@ pub struct Session {
     pid: i32,
     version: String,
     number: u32,
+    linux: bool,
 }
 
 impl Session {
     pub(crate) async fn open(connection: PgConnection, target: &Target) -> Result<Self, Error> {
-        let mut session =
-            Self { connection, target: target.clone(), pid: 0, version: String::new(), number: 0 };
-        session.run(BASELINE).await?;
-        let row = session.one("SELECT pg_backend_pid(), current_setting('server_version'), current_setting('server_version_num')::int4").await?;
+        let mut session = Self {
+            connection,
+            target: target.clone(),
+            pid: 0,
+            version: String::new(),
+            number: 0,
+            linux: false,
+        };
+        let row = session.one("SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version'), pg_catalog.current_setting('server_version_num')::int4, pg_catalog.version()").await?;
         use sqlx::Row;
         session.pid = row.try_get(0)?;
         session.version = row.try_get::<String, _>(1)?.split(' ').next().unwrap_or_default().to_owned();
         session.number = row.try_get::<i32, _>(2)?.unsigned_abs();
+        session.linux = row.try_get::<String, _>(3)?.contains("linux");
+        session.run(&session.baseline()).await?;
         Ok(session)
+    }
+
+    fn baseline(&self) -> String {
+        let newer = NEWER.iter().filter(|(since, _)| self.number >= *since).map(|(_, set)| *set);
+        std::iter::once(BASELINE).chain(newer).collect()
     }
 
     /// The process id of the backend that serves us.
@@ -51,6 +67,12 @@ impl Session {
     /// `server_version_num`, such as `150018`.
     pub fn version_number(&self) -> u32 {
         self.number
+    }
+
+    /// Whether the server can notice in the middle of a statement that its client has died
+    /// (`client_connection_check_interval`, 14 and newer, where the system's poll tells).
+    pub fn can_check_client(&self) -> bool {
+        self.linux && self.number >= 140_000
     }
 
     /// The database this session is with.
@@ -84,6 +106,18 @@ impl Session {
         Ok(())
     }
 
+    /// Sends text by the simple protocol; the first row of what comes back, its values as text.
+    pub async fn answer(&mut self, text: &str) -> Result<Option<PgRow>, Error> {
+        let mut first = None;
+        let mut results = self.connection.fetch_many(script(text));
+        while let Some(result) = results.next().await {
+            if let Either::Right(row) = result? {
+                first.get_or_insert(row);
+            }
+        }
+        Ok(first)
+    }
+
     /// All rows of a query without parameters.
     pub async fn all(&mut self, text: &str) -> Result<Vec<PgRow>, Error> {
         Ok(query(text).fetch_all(&mut self.connection).await?)
@@ -98,7 +132,7 @@ impl Session {
     pub async fn reset(&mut self) -> Result<(), Error> {
         // Temporary tables, advisory locks, prepared statements and LISTEN too. It has to be alone in its call.
         self.run("DISCARD ALL").await?;
-        self.run(BASELINE).await.map(drop)
+        self.run(&self.baseline()).await.map(drop)
     }
 
     /// What can end a statement of this session from outside.

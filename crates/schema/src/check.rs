@@ -1,25 +1,48 @@
 //! The SQL of pending files, judged before the first of them runs.
 
 use sql::ast::TransactionStmtKind;
-use sql::{NodeEnum, Problem, Statement};
+use sql::{NodeEnum, Problem, Source};
 
-use crate::migration::Migration;
+use crate::decide::Plan;
+use crate::history::Progress;
+use crate::migration::{Migration, Migrations};
+use crate::outside::refuses_a_block;
+use crate::statements::edited;
 
-/// Parses the files with the server's grammar and finds what cannot run inside our transaction. Every problem of every
-/// file is returned.
-pub fn check(migrations: &[Migration]) -> Vec<Problem> {
-    migrations.iter().flat_map(file).collect()
+/// Parses the pending files with the server's grammar and finds what cannot run as they say. Every problem of every file
+/// is returned.
+pub fn check(plan: &Plan) -> Vec<Problem> {
+    let pending = plan.pending.iter().chain(plan.deferred.iter().map(|deferred| &deferred.migration));
+    pending.flat_map(|migration| file(migration, plan.resumed.get(&migration.version))).collect()
 }
 
-fn file(migration: &Migration) -> Vec<Problem> {
+/// The same for files whose history is not known.
+pub fn check_all(migrations: &Migrations) -> Vec<Problem> {
+    migrations.0.iter().flat_map(|migration| file(migration, None)).collect()
+}
+
+fn file(migration: &Migration, progress: Option<&Progress>) -> Vec<Problem> {
     let source = &migration.source;
+    let mut problems = one(source, migration.header.transaction);
+    if let Some(down) = &migration.down {
+        problems.extend(one(down, true));
+    }
+    if let Some((nth, span)) = progress.and_then(|progress| edited(source, progress)) {
+        let message = format!("statement {} is in the database already, and was edited since", nth + 1);
+        let help = "take its text back; the statements after the last that is in may be changed";
+        problems.push(Problem::at("E121", source, span, message).help(help));
+    }
+    problems
+}
+
+fn one(source: &Source, transaction: bool) -> Vec<Problem> {
     let judged = sql::parse(source, |statements| {
         if statements.is_empty() {
             let problem = Problem::with_file("E221", &source.path, "holds no statement");
             return vec![problem.help("write the change, or delete the file")];
         }
         let refused = statements.iter().filter_map(|statement| {
-            let (message, help) = refuse(statement)?;
+            let (message, help) = refuse(&statement.node, transaction)?;
             let end =
                 statement.span.start + source.text[statement.span.clone()].lines().next().map_or(0, str::len);
             Some(Problem::at("E222", source, statement.span.start..end, message).help(help))
@@ -29,46 +52,47 @@ fn file(migration: &Migration) -> Vec<Problem> {
     judged.unwrap_or_else(|problem| vec![problem])
 }
 
-/// What PostgreSQL or we do not allow inside the one transaction that a migration is.
-fn refuse(statement: &Statement) -> Option<(&'static str, &'static str)> {
+/// What PostgreSQL or we do not allow: inside the one transaction that a migration is, or at all.
+fn refuse(node: &NodeEnum, transaction: bool) -> Option<(&'static str, &'static str)> {
     const INDEX: &str =
         "declare the index in indexes/*.sql: it is built concurrently in the stage after this one";
-    const OUTSIDE: &str = "this statement cannot run inside a transaction, and each migration is one";
-    const BY_HAND: &str = "files that run outside of a transaction are not supported yet: run it by hand";
-    match &statement.node {
-        NodeEnum::TransactionStmt(transaction) => match transaction.kind() {
+    const ALONE: &str = "put it into a file of its own whose header says `transaction: false`";
+    match node {
+        NodeEnum::TransactionStmt(statement) => match statement.kind() {
             TransactionStmtKind::TransStmtSavepoint
             | TransactionStmtKind::TransStmtRelease
-            | TransactionStmtKind::TransStmtRollbackTo => None,
-            _ => Some((
+            | TransactionStmtKind::TransStmtRollbackTo
+                if transaction =>
+            {
+                None
+            }
+            _ if transaction => Some((
                 "a migration is one transaction and cannot begin or end one itself",
                 "delete this statement, or split the file where it stands",
             )),
+            _ => Some((
+                "with `transaction: false` each statement stands alone: a transaction cannot span several",
+                "delete this statement, or take `transaction: false` away",
+            )),
         },
-        NodeEnum::IndexStmt(index) if index.concurrent => Some((OUTSIDE, INDEX)),
-        NodeEnum::DropStmt(drop) if drop.concurrent => Some((OUTSIDE, INDEX)),
-        NodeEnum::ReindexStmt(reindex) if reindex.params.iter().any(is_concurrently) => {
-            Some((OUTSIDE, INDEX))
-        }
-        NodeEnum::VacuumStmt(vacuum) if vacuum.is_vacuumcmd => Some((OUTSIDE, BY_HAND)),
-        NodeEnum::CreatedbStmt(_) | NodeEnum::DropdbStmt(_) | NodeEnum::AlterSystemStmt(_) => {
-            Some((OUTSIDE, BY_HAND))
-        }
         NodeEnum::ListenStmt(_) => Some((
             "LISTEN belongs to a session of its own, and a migration has none",
             "delete it: the application listens for itself",
         )),
-        NodeEnum::CreateTableSpaceStmt(_) | NodeEnum::DropTableSpaceStmt(_) => Some((OUTSIDE, BY_HAND)),
         NodeEnum::CopyStmt(copy) if copy.is_from && copy.filename.is_empty() && !copy.is_program => Some((
             "COPY FROM stdin needs data that follow the statement, and a migration has none",
             "write INSERT .. VALUES, or load the rows outside of a release",
         )),
+        other if transaction && refuses_a_block(other) => {
+            let index =
+                matches!(other, NodeEnum::IndexStmt(_) | NodeEnum::DropStmt(_) | NodeEnum::ReindexStmt(_));
+            Some((
+                "this statement cannot run inside a transaction, and each migration is one",
+                if index { INDEX } else { ALONE },
+            ))
+        }
         _ => None,
     }
-}
-
-fn is_concurrently(parameter: &sql::Node) -> bool {
-    matches!(&parameter.node, Some(NodeEnum::DefElem(element)) if element.defname == "concurrently")
 }
 
 #[cfg(test)]
@@ -79,7 +103,10 @@ mod tests {
 
     fn problems(text: &str) -> Vec<String> {
         let source = Source::from_bytes(Path::new("m/1_x.sql"), text.into()).unwrap();
-        super::check(&crate::load(vec![source]).unwrap().0).iter().map(ToString::to_string).collect()
+        super::check_all(&crate::load(vec![source], Vec::new()).unwrap())
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]

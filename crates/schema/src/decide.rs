@@ -6,7 +6,8 @@ use std::path::Path;
 use sql::Problem;
 
 use crate::fixtures::Fixtures;
-use crate::history::Applied;
+use crate::header::Phase;
+use crate::history::{Applied, Progress};
 use crate::migration::{Migration, Migrations};
 use crate::state::State;
 
@@ -15,6 +16,10 @@ use crate::state::State;
 pub struct Plan {
     /// To be applied, in this order.
     pub pending: Vec<Migration>,
+    /// Not applied yet, and not now: what each waits for.
+    pub deferred: Vec<Deferred>,
+    /// Files of which some statements are in, by version.
+    pub resumed: BTreeMap<u64, Progress>,
     /// How many are in already.
     pub applied: usize,
     /// The newest that is in, as `0042_name`.
@@ -27,10 +32,34 @@ pub struct Plan {
     pub findings: Vec<Problem>,
 }
 
+/// A migration whose time has not come.
+#[derive(Debug, Clone)]
+pub struct Deferred {
+    /// Which.
+    pub migration: Migration,
+    /// What it waits for.
+    pub reason: String,
+}
+
 impl Plan {
     /// Whether the stage has nothing to do.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty() && self.fixtures.is_none()
+    }
+
+    /// What is to be applied in a phase.
+    pub fn pending_in(&self, phase: Phase) -> impl Iterator<Item = &Migration> {
+        self.pending.iter().filter(move |migration| migration.header.phase == phase)
+    }
+
+    /// Everything that is not applied yet and belongs into a phase, in order: what is deferred may no longer be when its
+    /// turn comes.
+    pub(crate) fn steps(&self, phase: Phase) -> Vec<&Migration> {
+        let deferred = self.deferred.iter().map(|deferred| &deferred.migration);
+        let mut steps: Vec<_> =
+            self.pending.iter().chain(deferred).filter(|migration| migration.header.phase == phase).collect();
+        steps.sort_by_key(|migration| migration.place);
+        steps
     }
 }
 
@@ -38,48 +67,65 @@ impl Plan {
 pub fn decide(applied: &[Applied], files: &Migrations) -> Plan {
     let mut findings = duplicates(files);
     let by_version: BTreeMap<u64, &Migration> = files.0.iter().map(|file| (file.version, file)).collect();
-    let newest_applied = applied.last().map(|row| row.version);
     for row in applied {
         match by_version.get(&row.version) {
             Some(file) => findings.extend(compare(row, file)),
             None => findings.push(absent(row, files)),
         }
     }
-    let is_applied = |version| applied.binary_search_by_key(&version, |row| row.version).is_ok();
+    let resumed: BTreeMap<u64, Progress> =
+        applied.iter().filter_map(|row| Some((row.version, row.progress.clone()?))).collect();
+    let is_applied = |version: u64| {
+        applied.binary_search_by_key(&version, |row| row.version).is_ok() && !resumed.contains_key(&version)
+    };
     let pending: Vec<_> = files.0.iter().filter(|file| !is_applied(file.version)).cloned().collect();
-    if let Some(newest) = newest_applied {
-        findings.extend(
-            pending.iter().filter(|file| file.version < newest).map(|file| out_of_order(file, applied)),
-        );
+    let newest = files.0.iter().rfind(|file| is_applied(file.version) && !file.header.may_be_late());
+    if let Some(newest) = newest {
+        let late = pending.iter().filter(|file| file.place < newest.place && !file.header.may_be_late());
+        findings.extend(late.map(|file| out_of_order(file, newest)));
     }
     let current =
         applied.last().and_then(|row| by_version.get(&row.version)).map(|file| file.id().to_owned());
-    Plan { pending, applied: applied.len(), current, fixtures: None, state: None, findings }
+    Plan {
+        pending,
+        deferred: Vec::new(),
+        applied: applied.len() - resumed.len(),
+        resumed,
+        current,
+        fixtures: None,
+        state: None,
+        findings,
+    }
 }
 
 fn duplicates(files: &Migrations) -> Vec<Problem> {
-    let pairs = files.0.windows(2).filter(|pair| pair[0].version == pair[1].version);
-    pairs
-        .map(|pair| {
-            let message =
-                format!("has the same version, {}, as {}", pair[1].version, pair[0].source.path.display());
-            Problem::with_file("E105", &pair[1].source.path, message)
-                .help("give the one that is not applied anywhere yet the next free number")
-        })
-        .collect()
+    let mut first: BTreeMap<u64, &Path> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for file in &files.0 {
+        let path = file.source.path.as_path();
+        if let Some(other) = first.insert(file.version, path) {
+            let message = format!("has the same version, {}, as {}", file.version, other.display());
+            let help = "give the one that is not applied anywhere yet the next free number";
+            findings.push(Problem::with_file("E105", path, message).help(help));
+        }
+    }
+    findings
 }
 
 /// Edited or renamed since it was applied.
 fn compare(row: &Applied, file: &Migration) -> Option<Problem> {
     let path = &file.source.path;
-    if row.checksum != file.source.sha256 {
+    // What is not done yet may be corrected; what of it is done is compared statement by statement when it goes on.
+    if row.checksum != file.source.sha256 && row.progress.is_none() {
         let (was, is) = (&row.checksum[..12.min(row.checksum.len())], &file.source.sha256[..12]);
         let comments = row.token_checksum.is_some() && row.token_checksum == file.source.token_sha256();
         let what = if comments { "comments or blanks only" } else { "its SQL" };
         let message = format!("was edited after it was applied: {what} (recorded {was}, found {is})");
         let help = format!(
-            "take the applied text back (git log -p -- {}) and put the change into a new migration",
-            path.display()
+            "take the applied text back (git log -p -- {}) and put the change into a new migration, or, where the edit is meant: \
+             pgdeploy repair accept-checksum {} --reason TEXT",
+            path.display(),
+            file.version
         );
         return Some(Problem::with_file("E102", path, message).help(help));
     }
@@ -91,7 +137,7 @@ fn compare(row: &Applied, file: &Migration) -> Option<Problem> {
 
 /// Applied, but no longer a file: deleted, or the database is ahead of this release.
 fn absent(row: &Applied, files: &Migrations) -> Problem {
-    let path = Path::new(&format!("{}_{}.sql", row.version, row.name)).to_owned();
+    let path = Path::new(&format!("{}.sql", row.id)).to_owned();
     if files.0.last().is_none_or(|newest| row.version > newest.version) {
         let message = "is applied, but newer than every file here: the database is ahead of this release";
         return Problem::with_file("E110", &path, message)
@@ -101,9 +147,8 @@ fn absent(row: &Applied, files: &Migrations) -> Problem {
         .help("bring the file back: the history of a database is part of the release")
 }
 
-fn out_of_order(file: &Migration, applied: &[Applied]) -> Problem {
-    let newer = applied.last().map(|row| format!("{}_{}", row.version, row.name)).unwrap_or_default();
-    let message = format!("is new, but sorts before {newer}, which is applied already");
+fn out_of_order(file: &Migration, newest: &Migration) -> Problem {
+    let message = format!("is new, but sorts before {}, which is applied already", newest.id());
     Problem::with_file("E104", &file.source.path, message)
         .help("give it the next free number: on a fresh database it would run in another order than here")
 }
@@ -118,13 +163,15 @@ mod tests {
         let sources = named
             .iter()
             .map(|(name, text)| Source::from_bytes(Path::new(name), text.as_bytes().to_vec()).unwrap());
-        crate::load(sources.collect()).unwrap()
+        crate::load(sources.collect(), Vec::new()).unwrap()
     }
 
     fn history_of(files: &Migrations) -> Vec<Applied> {
         let row = |file: &Migration| Applied {
             version: file.version,
             name: file.name.clone(),
+            id: file.id().to_owned(),
+            progress: None,
             checksum: file.source.sha256.clone(),
             token_checksum: file.source.token_sha256(),
         };

@@ -1,5 +1,7 @@
 //! What the stage tells while it runs.
 
+use std::time::Duration;
+
 use postgres::holders::Blocker;
 use serde::Serialize;
 
@@ -29,11 +31,56 @@ pub enum Event {
         /// Who stood in the way, as far as it was seen.
         blocked_by: Vec<BlockedBy>,
     },
+    /// Old transactions hold locks on the file's tables: they are waited for without queueing.
+    #[serde(rename = "migration.waiting")]
+    Waiting {
+        /// File name without ending.
+        migration: String,
+        /// Whose they are.
+        blocked_by: Vec<BlockedBy>,
+    },
+    /// A session that stood idle in the way was ended, as `kill_blockers` allows.
+    #[serde(rename = "migration.blocker_ended")]
+    BlockerEnded {
+        /// File name without ending.
+        migration: String,
+        /// Whose it was.
+        blocker: BlockedBy,
+    },
+    /// A statement of a file with `transaction: false` is in the database.
+    #[serde(rename = "migration.statement")]
+    Statement {
+        /// File name without ending.
+        migration: String,
+        /// How many are in.
+        done: usize,
+        /// Of how many.
+        total: usize,
+    },
+    /// The server said something while a file ran.
+    #[serde(rename = "migration.notice")]
+    Notice {
+        /// File name without ending.
+        migration: String,
+        /// What.
+        #[serde(flatten)]
+        notice: postgres::Notice,
+    },
+    /// A file's time has not come; it is looked at again at the next deploy.
+    #[serde(rename = "migration.deferred")]
+    Deferred {
+        /// File name without ending.
+        migration: String,
+        /// What it waits for.
+        reason: String,
+    },
     /// A file is in the database.
     #[serde(rename = "migration.applied")]
     Applied {
         /// File name without ending.
         migration: String,
+        /// SHA-256 of the file.
+        checksum: String,
         /// How long the attempt that succeeded took.
         duration_ms: u64,
         /// Attempts that gave way.
@@ -94,4 +141,9 @@ impl From<&Blocker> for BlockedBy {
             age_ms: (blocker.age_seconds.max(0.0) * 1000.0) as u64,
         }
     }
+}
+
+/// Whole milliseconds.
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -18,7 +18,7 @@ pub struct GateError {
     pub applied: Vec<Done>,
 }
 
-/// Why a migration is not in the database. In every case nothing of its file is.
+/// Why a migration is not in the database. Nothing of its file is, unless its statements run one by one.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// Others held a lock for longer than the stage's patience.
@@ -41,6 +41,18 @@ pub enum Failure {
         /// The server's report.
         report: Box<postgres::ServerError>,
     },
+    /// A right is missing for a statement of the file.
+    #[error("{0}")]
+    Denied(Problem),
+    /// A person cancelled a statement of the file.
+    #[error("{0}")]
+    Cancelled(Problem),
+    /// A statement of the file ran into the stage's limit.
+    #[error("{0}")]
+    TooSlow(Problem),
+    /// Whether a statement that was sent earlier is in cannot be told.
+    #[error("{0}")]
+    InDoubt(Problem),
     /// The file ended the transaction it was run in.
     #[error("{0}")]
     EndedTransaction(Problem),
@@ -66,7 +78,11 @@ impl Failure {
     pub fn code(&self) -> &'static str {
         match self {
             Failure::Blocked { problem, .. } | Failure::Refused { problem, .. } => problem.code,
-            Failure::EndedTransaction(problem) => problem.code,
+            Failure::Denied(problem)
+            | Failure::Cancelled(problem)
+            | Failure::TooSlow(problem)
+            | Failure::InDoubt(problem)
+            | Failure::EndedTransaction(problem) => problem.code,
             Failure::Orphan { .. } => "E111",
             Failure::LockLost => "E302",
             Failure::Interrupted => "E113",
@@ -76,6 +92,9 @@ impl Failure {
 
     /// Whether the same deploy may well succeed when it is simply run again.
     pub fn is_worth_another_try(&self) -> bool {
-        matches!(self, Failure::Blocked { .. } | Failure::Orphan { .. } | Failure::LockLost)
+        matches!(
+            self,
+            Failure::Blocked { .. } | Failure::Orphan { .. } | Failure::Cancelled(_) | Failure::LockLost
+        )
     }
 }

@@ -5,10 +5,9 @@ use std::time::Instant;
 use postgres::{Class, Session, Stage, cancel_on, query};
 use sql::Source;
 
-use crate::apply::milliseconds;
-use crate::event::Event;
+use crate::event::{Event, milliseconds};
 use crate::failure::Failure;
-use crate::refusal::refusal;
+use crate::refusal::{Text, refusal};
 
 /// A file of rows, and the version after which they fit.
 #[derive(Debug, Clone)]
@@ -53,7 +52,7 @@ impl Fixtures {
             Err(failed) if stage.stop.is_cancelled() && failed.error.class() == Class::Cancelled => {
                 Err(Failure::Interrupted)
             }
-            Err(failed) => Err(refusal("E114", &self.source, failed)),
+            Err(failed) => Err(refusal("E114", &Text::whole(&self.source), failed)),
         }
     }
 }

@@ -4,33 +4,48 @@
 //!
 //! [`load`] turns the files of `migrations/` into [`Migration`]s and finds what is wrong with their names and headers.
 //! [`plan`] reads the history and decides, as a pure function over (applied, files), what is pending and what contradicts
-//! the history. [`check`] parses the pending files, all of them before the first one runs. [`run`] applies them one by
-//! one: `attempt` is one try of one file, `apply` tries until its patience ends while `watch` sees who stands in the
-//! way. A failure is a [`GateError`]: by type, this stage can stop the deploy.
+//! the history; `condition` defers what waits for something. [`check`] parses the pending files, all of them before the
+//! first one runs. [`run`] applies them one by one: `migrate` is one file, whole or as its `statements`; `patience` tries a
+//! text until it is in, `attempt` is one try, one transaction inside the `fence`. Meanwhile `watch` sees who stands in the
+//! way, and between attempts `look` waits without queueing. A failure is a [`GateError`]: by type, this stage can stop the
+//! deploy.
 #![forbid(unsafe_code)]
 
-mod apply;
 mod attempt;
 mod baseline;
 mod check;
+mod condition;
 mod decide;
 mod event;
 mod failure;
+mod fence;
 mod fixtures;
+mod header;
 mod history;
+mod look;
+mod migrate;
 mod migration;
+mod order;
+mod outcome;
+mod outside;
+mod patience;
+mod probe;
 mod refusal;
 mod run;
 mod state;
+mod statements;
+mod targets;
 mod watch;
 
 pub use baseline::{baseline, covered};
-pub use check::check;
-pub use decide::{Plan, decide};
+pub use check::{check, check_all};
+pub use condition::Backfills;
+pub use decide::{Deferred, Plan, decide};
 pub use event::{BlockedBy, Event};
 pub use failure::{Failure, GateError};
 pub use fixtures::Fixtures;
-pub use history::{Applied, LEDGER, history};
+pub use header::{Header, Phase};
+pub use history::{Applied, LEDGER, Progress, history};
 pub use migration::{Migration, Migrations, load};
 pub use run::{Done, Settings, plan, run};
 pub use state::State;

@@ -1,35 +1,32 @@
 //! The files of `migrations/`, in the order in which they run.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
 use sql::{Numbered, Problem, Source};
 
-/// Header keys that a later version supports.
-const NOT_YET: [&str; 6] = ["requires", "requires_backfill", "transaction", "when", "phase", "role"];
+use crate::header::Header;
+use crate::order::order;
 
 /// One file of `migrations/`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Migration {
     /// The number that orders it.
     pub version: u64,
     /// What follows the number.
     pub name: String,
+    /// Its place in the order of all files, from 0.
+    pub place: usize,
+    /// What it needs, and how it is run.
+    pub header: Header,
     /// The file.
     pub source: Source,
+    /// What takes it back: the file beside it that ends in `.down.sql`.
+    pub down: Option<Source>,
 }
 
-/// All files, ordered by version. Two may share one: that is a finding of the plan, with both names.
+/// All files, in order. Two may share a version: that is a finding of the plan, with both names.
 #[derive(Debug, Clone, Default)]
 pub struct Migrations(pub Vec<Migration>);
-
-/// The keys are the guard's, which reads them itself; here they are only known, so that others are refused.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Header {
-    #[serde(rename = "allow")]
-    _allow: serde::de::IgnoredAny,
-    #[serde(rename = "reason")]
-    _reason: serde::de::IgnoredAny,
-}
 
 impl Migration {
     /// `0042_add_email`: the file's name without its ending.
@@ -38,20 +35,52 @@ impl Migration {
     }
 }
 
-/// Reads names and headers; every problem of every file is returned. The SQL is not parsed yet: that is for the
-/// pending ones, see [`crate::check`].
-pub fn load(sources: Vec<Source>) -> Result<Migrations, Vec<Problem>> {
+/// Reads names and headers, and puts the files in order; every problem of every file is returned. The SQL is not parsed
+/// yet: that is for the pending ones, see [`crate::check`].
+///
+/// # Errors
+/// E214 a name without version, E117 a `when` that is no condition, E118 and E119 a requirement that cannot be met, E120 a
+/// down file on its own.
+pub fn load(sources: Vec<Source>, downs: Vec<Source>) -> Result<Migrations, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut migrations = Vec::new();
+    let mut files = Vec::new();
+    let mut downs: BTreeMap<String, Source> =
+        downs.into_iter().map(|down| (down.stem().trim_end_matches(".down").to_owned(), down)).collect();
     for source in sources {
-        if let Err(problem) = sql::header::read::<Header>(&source, &NOT_YET) {
+        let header = Header::read(&source).unwrap_or_else(|problem| {
             problems.push(problem);
-        }
+            Header::default()
+        });
         match Numbered::of(&source) {
-            Ok(Numbered { version, name, .. }) => migrations.push(Migration { version, name, source }),
+            Ok(Numbered { version, name, .. }) => {
+                let down = downs.remove(source.stem());
+                if let (Some(down), false) = (&down, header.transaction) {
+                    problems.push(without_transaction(down));
+                }
+                files.push(Migration { version, name, place: 0, header, source, down });
+            }
             Err(problem) => problems.push(problem),
         }
     }
-    migrations.sort_by(|a, b| (a.version, &a.source.path).cmp(&(b.version, &b.source.path)));
-    if problems.is_empty() { Ok(Migrations(migrations)) } else { Err(problems) }
+    problems.extend(downs.into_values().map(|down| alone(&down)));
+    match order(files) {
+        Ok(files) if problems.is_empty() => Ok(Migrations(files)),
+        Ok(_) => Err(problems),
+        Err(found) => {
+            problems.extend(found);
+            Err(problems)
+        }
+    }
+}
+
+fn alone(down: &Source) -> Problem {
+    let message = "takes back a migration that is not there: no file of the same name ends in .sql";
+    Problem::with_file("E120", &down.path, message).help("bring the migration back, or delete this file")
+}
+
+fn without_transaction(down: &Source) -> Problem {
+    let message =
+        "takes back a migration with `transaction: false`: pgdeploy rolls back in one transaction only";
+    Problem::with_file("E120", &down.path, message)
+        .help("delete it, and go forward with a new migration instead")
 }

@@ -1,42 +1,62 @@
 //! What the server said about a file, at its place in the file.
 
-use postgres::{Error, ScriptError};
+use std::ops::Range;
+
+use postgres::{Class, Error, ScriptError};
 use sql::{Problem, Source};
 
 use crate::failure::Failure;
 
-/// The server's report as a problem of the file: at the position it gave, else at the statement that failed. An error
-/// that is not the server's word about the file stays one of the session.
-pub(crate) fn refusal(code: &'static str, source: &Source, failed: ScriptError) -> Failure {
-    let ScriptError { statement, error } = failed;
-    if error.is_lost_connection() {
-        return error.into();
-    }
-    let Error::Server(report) = error else { return error.into() };
-    let mut problem = at(code, source, statement, report.position, report.to_string());
-    problem.help = report.hint.clone().or_else(|| report.detail.clone());
-    Failure::Refused { problem, report }
+/// What is sent: a file, or one of its statements.
+pub(crate) struct Text<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) span: Range<usize>,
 }
 
-/// A problem at a position of the text that was sent, or at the first line of the nth statement.
-pub(crate) fn at(
-    code: &'static str,
-    source: &Source,
-    statement: Option<usize>,
-    position: Option<usize>,
-    message: String,
-) -> Problem {
-    if let Some(nth) = position {
-        return Problem::at_character(code, source, 0, nth, message);
+impl<'a> Text<'a> {
+    pub(crate) fn whole(source: &'a Source) -> Self {
+        Self { source, span: 0..source.text.len() }
     }
+
+    pub(crate) fn sql(&self) -> &'a str {
+        &self.source.text[self.span.clone()]
+    }
+
+    /// A problem at the position that the server gave, else at the statement that failed.
+    pub(crate) fn at(&self, code: &'static str, failed: &ScriptError, message: impl Into<String>) -> Problem {
+        if let Some(nth) = failed.error.server().and_then(|report| report.position) {
+            return Problem::at_character(code, self.source, self.span.start, nth, message);
+        }
+        let statement = match self.span.start > 0 || self.span.end < self.source.text.len() {
+            true => Some(self.span.clone()),
+            false => failed.statement.and_then(|nth| nth_statement(self.source, nth)),
+        };
+        match statement {
+            Some(span) => {
+                let first_line = self.source.text[span.clone()].lines().next().map_or(0, str::len);
+                Problem::at(code, self.source, span.start..span.start + first_line, message)
+            }
+            None => Problem::with_file(code, &self.source.path, message),
+        }
+    }
+}
+
+fn nth_statement(source: &Source, nth: usize) -> Option<Range<usize>> {
     let spans =
         sql::parse(source, |statements| statements.into_iter().map(|each| each.span).collect::<Vec<_>>());
-    match (spans, statement) {
-        (Ok(spans), Some(nth)) if nth < spans.len() => {
-            let span = &spans[nth];
-            let first_line = source.text[span.clone()].lines().next().map_or(0, str::len);
-            Problem::at(code, source, span.start..span.start + first_line, message)
-        }
-        _ => Problem::with_file(code, &source.path, message),
+    spans.ok()?.into_iter().nth(nth)
+}
+
+/// The server's report as a problem of the file. An error that is not the server's word about the file stays one of the
+/// session.
+pub(crate) fn refusal(code: &'static str, text: &Text<'_>, failed: ScriptError) -> Failure {
+    if failed.error.is_lost_connection() {
+        return failed.error.into();
     }
+    let Some(report) = failed.error.server() else { return failed.error.into() };
+    let denied = failed.error.class() == Class::Permission;
+    let mut problem = text.at(if denied { "E304" } else { code }, &failed, report.to_string());
+    problem.help = report.hint.clone();
+    let Error::Server(report) = failed.error else { return failed.error.into() };
+    if denied { Failure::Denied(problem) } else { Failure::Refused { problem, report } }
 }

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use postgres::{Error, Session, Stage};
 
-use crate::apply::{apply, milliseconds};
-use crate::decide::{Plan, decide};
-use crate::event::{BlockedBy, Event};
+use crate::condition::{Backfills, unmet};
+use crate::decide::{Deferred, Plan, decide};
+use crate::event::{BlockedBy, Event, milliseconds};
 use crate::failure::{Failure, GateError};
 use crate::fixtures::Fixtures;
+use crate::header::Phase;
 use crate::history::{fixtures_loaded, history};
+use crate::migrate::migrate;
 use crate::migration::{Migration, Migrations};
 use crate::state::{self, State};
 
@@ -22,6 +24,22 @@ pub struct Settings {
     pub retry_for: Duration,
     /// The longest any statement of a migration may run.
     pub statement_timeout: Duration,
+    /// The schemas in which a file's unqualified names are looked up, as SQL; else what the role has.
+    pub search_path: Option<String>,
+    /// The role that runs the files, and so owns what they make; else the one that logs in.
+    pub role: Option<String>,
+    /// After how long a session that stands idle in a transaction, and in the way, is ended; never, unless it is given.
+    pub kill_blockers: Option<Duration>,
+}
+
+impl Settings {
+    /// What is set in a migration's transaction before its own text.
+    pub(crate) fn prologue(&self) -> Option<String> {
+        let role = self.role.as_ref().map(|role| format!("SET LOCAL ROLE {}", sql::identifier(role)));
+        let path = self.search_path.as_ref().map(|path| format!("SET LOCAL search_path TO {path}"));
+        let all: Vec<String> = role.into_iter().chain(path).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
 }
 
 /// A migration that this run applied.
@@ -45,10 +63,13 @@ pub async fn plan(
     migrations: &Migrations,
     fixtures: Option<&Fixtures>,
     ledger: &str,
+    settings: &Settings,
+    backfills: &Backfills,
 ) -> Result<Plan, Error> {
     let applied = history(session, ledger).await?;
     let mut plan = decide(&applied, migrations);
     plan.state = Some(if applied.is_empty() { state::of(session, ledger).await? } else { State::Managed });
+    defer(session, &mut plan, settings, backfills).await?;
     if let Some(fixtures) = fixtures {
         // Rows fit one version of the tables: once a later migration is in, it is too late for them.
         let in_time = applied.last().is_none_or(|newest| newest.version <= fixtures.after);
@@ -59,10 +80,45 @@ pub async fn plan(
     Ok(plan)
 }
 
-/// Applies what is pending, in order; stops at the first failure.
-pub async fn run(stage: &Stage<'_, Event>, plan: &Plan, settings: &Settings) -> Result<Vec<Done>, GateError> {
+/// Takes out of what is pending what waits for something, and what requires one of those.
+async fn defer(
+    session: &mut Session,
+    plan: &mut Plan,
+    settings: &Settings,
+    backfills: &Backfills,
+) -> Result<(), Error> {
+    for migration in std::mem::take(&mut plan.pending) {
+        let reason = match behind(&migration, &plan.deferred) {
+            Some(reason) => Some(reason),
+            None => unmet(session, &migration, backfills, settings.search_path.as_deref()).await?,
+        };
+        match reason {
+            Some(reason) => plan.deferred.push(Deferred { migration, reason }),
+            None => plan.pending.push(migration),
+        }
+    }
+    Ok(())
+}
+
+/// Which deferred migration this one requires.
+fn behind(migration: &Migration, deferred: &[Deferred]) -> Option<String> {
+    let requires = &migration.header.requires;
+    let first =
+        deferred.iter().find(|deferred| requires.iter().any(|name| name == deferred.migration.id()))?;
+    Some(format!("requires {}, which is deferred", first.migration.id()))
+}
+
+/// Applies what is pending in a phase, in order; stops at the first failure. What is deferred is looked at again in its
+/// turn: a migration before it may have made what it waits for.
+pub async fn run(
+    stage: &Stage<'_, Event>,
+    plan: &Plan,
+    phase: Phase,
+    settings: &Settings,
+    backfills: &Backfills,
+) -> Result<Vec<Done>, GateError> {
     let mut applied = Vec::new();
-    match steps(stage, plan, settings, &mut applied).await {
+    match steps(stage, plan, phase, settings, backfills, &mut applied).await {
         Ok(()) => Ok(applied),
         Err(failure) => Err(GateError { failure, applied }),
     }
@@ -71,19 +127,37 @@ pub async fn run(stage: &Stage<'_, Event>, plan: &Plan, settings: &Settings) -> 
 async fn steps(
     stage: &Stage<'_, Event>,
     plan: &Plan,
+    phase: Phase,
     settings: &Settings,
+    backfills: &Backfills,
     applied: &mut Vec<Done>,
 ) -> Result<(), Failure> {
-    if plan.is_empty() {
+    let mut fixtures = plan.fixtures.as_ref().filter(|_| phase == Phase::Pre);
+    let steps = plan.steps(phase);
+    if steps.is_empty() && fixtures.is_none() {
         return Ok(());
     }
     let mut session = stage.lock.session("schema").await?;
-    let mut fixtures = plan.fixtures.as_ref();
-    for migration in &plan.pending {
+    let mut deferred: Vec<Deferred> = Vec::new();
+    for migration in steps {
         if let Some(due) = fixtures.take_if(|fixtures| fixtures.after < migration.version) {
             due.load(stage, &mut session).await?;
         }
-        applied.push(step(stage, settings, &mut session, migration).await?);
+        if stage.stop.is_cancelled() {
+            return Err(Failure::Interrupted);
+        }
+        let waits = match behind(migration, &deferred) {
+            Some(reason) => Some(reason),
+            None => unmet(&mut session, migration, backfills, settings.search_path.as_deref()).await?,
+        };
+        match waits {
+            Some(reason) => {
+                let (migration, migration_id) = (migration.clone(), migration.id().to_owned());
+                (stage.events)(Event::Deferred { migration: migration_id, reason: reason.clone() });
+                deferred.push(Deferred { migration, reason });
+            }
+            None => applied.push(step(stage, settings, &mut session, migration, plan).await?),
+        }
     }
     if let Some(due) = fixtures {
         due.load(stage, &mut session).await?;
@@ -97,23 +171,18 @@ async fn step(
     settings: &Settings,
     session: &mut Session,
     migration: &Migration,
+    plan: &Plan,
 ) -> Result<Done, Failure> {
-    if stage.stop.is_cancelled() {
-        return Err(Failure::Interrupted);
-    }
-    // From version 14 on, the server ends a statement whose client has died; it refuses this where it cannot. Set for
-    // each file: the file before may have undone it.
-    let _ = session.run("SET client_connection_check_interval = '1s'").await;
-    (stage.events)(Event::Started { migration: migration.id().to_owned() });
-    let done = apply(stage, settings, session, migration).await.inspect_err(|failure| {
-        (stage.events)(Event::Failed {
-            migration: migration.id().to_owned(),
-            code: failure.code().to_owned(),
-            message: failure.to_string(),
-        });
+    let id = || migration.id().to_owned();
+    (stage.events)(Event::Started { migration: id() });
+    let progress = plan.resumed.get(&migration.version);
+    let done = migrate(stage, settings, session, migration, progress).await.inspect_err(|failure| {
+        let (code, message) = (failure.code().to_owned(), failure.to_string());
+        (stage.events)(Event::Failed { migration: id(), code, message });
     })?;
     (stage.events)(Event::Applied {
-        migration: done.migration.clone(),
+        migration: id(),
+        checksum: migration.source.sha256.clone(),
         duration_ms: milliseconds(done.duration),
         retries: done.retries,
         waited_ms: milliseconds(done.waited),

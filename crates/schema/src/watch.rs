@@ -1,47 +1,78 @@
-//! Who stands in the way of a session that waits for a lock.
+//! Who stands in the way of a session that waits for a lock, and who stands behind it.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use postgres::{RunLock, holders};
+use postgres::holders::{self, Blocker};
+use postgres::{Error, Row, RunLock, Session, query};
 use tokio::task::JoinHandle;
 
 use crate::event::BlockedBy;
+use crate::run::Settings;
 
 /// First look, unless the attempt gives way before: most migrations are done by then.
 const FIRST: Duration = Duration::from_millis(100);
 /// Further looks: `pg_blocking_pids` takes the lock manager exclusively.
 const FURTHER: Duration = Duration::from_secs(1);
+/// How much waiting of others one attempt may cause: sessions behind us times seconds.
+const DAMAGE: f64 = 10.0;
 
 /// Watches one backend from a session of its own until it is dropped.
 pub(crate) struct Watch {
-    seen: Arc<Mutex<Vec<BlockedBy>>>,
+    seen: Arc<Mutex<Seen>>,
     task: JoinHandle<()>,
+}
+
+/// What was seen in an attempt.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Who stood in the way when last looked at.
+    pub(crate) blockers: Vec<Blocker>,
+    /// Whose sessions were ended for standing idle in the way.
+    pub(crate) ended: Vec<Blocker>,
+    /// The attempt's wait was cancelled, because it cost others too much.
+    gave_way: bool,
+}
+
+impl Seen {
+    /// Nothing but autovacuum workers that give way to whoever waits longer than deadlock_timeout.
+    pub(crate) fn only_autovacuum(&self) -> bool {
+        !self.blockers.is_empty()
+            && self.blockers.iter().all(|blocker| blocker.autovacuum && !blocker.wraparound)
+    }
+
+    /// For events and errors.
+    pub(crate) fn blocked_by(&self) -> Vec<BlockedBy> {
+        self.blockers.iter().map(BlockedBy::from).collect()
+    }
 }
 
 impl Watch {
     /// Starts to watch. What cannot be seen (no session to be had) is not reported; the migration does not fail for it.
-    pub(crate) fn start(lock: &RunLock, pid: i32, lock_timeout: Duration) -> Self {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (target, told) = (lock.target().clone(), seen.clone());
+    pub(crate) fn start(lock: &RunLock, pid: i32, settings: &Settings) -> Self {
+        let seen = Arc::<Mutex<Seen>>::default();
+        let looker = Looker { pid, seen: seen.clone(), kill_after: settings.kill_blockers, damage: 0.0 };
+        let target = lock.target().clone();
+        let first = FIRST.min(settings.lock_timeout / 2);
         let task = tokio::spawn(async move {
             // Most migrations are done before anybody needs to look: only then is a session opened.
-            tokio::time::sleep(FIRST.min(lock_timeout / 2)).await;
-            let Ok(mut session) = target.connect("watch").await else { return };
-            while let Ok(blockers) = holders::of(&mut session, pid).await {
-                if !blockers.is_empty() {
-                    *told.lock().unwrap_or_else(PoisonError::into_inner) =
-                        blockers.iter().map(BlockedBy::from).collect();
-                }
-                tokio::time::sleep(FURTHER).await;
+            tokio::time::sleep(first).await;
+            if let Ok(session) = target.connect("watch").await {
+                // What ends the watch is the session's end or the attempt's.
+                let _ = looker.look_on(session, first).await;
             }
         });
         Self { seen, task }
     }
 
-    /// The last blockers seen; the next call starts from none.
-    pub(crate) fn take(&self) -> Vec<BlockedBy> {
-        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Whether it was we who cancelled the attempt's wait.
+    pub(crate) fn gave_way(&self) -> bool {
+        seen(&self.seen).gave_way
+    }
+
+    /// What was seen, at the end of the attempt.
+    pub(crate) fn take(&self) -> Seen {
+        std::mem::take(&mut *seen(&self.seen))
     }
 }
 
@@ -49,4 +80,70 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+struct Looker {
+    pid: i32,
+    seen: Arc<Mutex<Seen>>,
+    kill_after: Option<Duration>,
+    damage: f64,
+}
+
+impl Looker {
+    async fn look_on(mut self, mut session: Session, waited: Duration) -> Result<(), Error> {
+        let mut since = Instant::now() - waited.min(FIRST);
+        loop {
+            let blockers = holders::of(&mut session, self.pid).await?;
+            if !blockers.is_empty() {
+                self.end_idlers(&mut session, &blockers).await?;
+                let behind = behind(&mut session, self.pid).await?;
+                self.damage += behind * since.elapsed().as_secs_f64();
+                seen(&self.seen).blockers = blockers;
+                if self.damage > DAMAGE {
+                    self.give_way(&mut session).await?;
+                }
+            }
+            since = Instant::now();
+            tokio::time::sleep(FURTHER).await;
+        }
+    }
+
+    /// Ends our own wait, never our work: only while the session does wait for a lock.
+    async fn give_way(&mut self, session: &mut Session) -> Result<(), Error> {
+        seen(&self.seen).gave_way = true;
+        self.damage = 0.0;
+        let cancel = "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity \
+             WHERE pid = $1 AND state = 'active' AND wait_event_type = 'Lock'";
+        query(cancel).bind(self.pid).execute(session.connection()).await?;
+        Ok(())
+    }
+
+    /// Ends sessions that hold us up while they do nothing, where the pipeline allows it. The backend's start is compared:
+    /// the number may belong to somebody else by now.
+    async fn end_idlers(&self, session: &mut Session, blockers: &[Blocker]) -> Result<(), Error> {
+        let Some(limit) = self.kill_after else { return Ok(()) };
+        for blocker in blockers.iter().filter(|blocker| blocker.idle_for.is_some_and(|idle| idle >= limit)) {
+            let end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+                 WHERE pid = $1 AND backend_start = $2::pg_catalog.timestamptz AND state LIKE 'idle in transaction%'";
+            let ended = query(end).bind(blocker.pid).bind(&blocker.backend_start);
+            // Without the right to (pg_signal_backend), it stays a blocker.
+            if ended.fetch_optional(session.connection()).await.ok().flatten().is_some() {
+                seen(&self.seen).ended.push(blocker.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many sessions wait for a relation that this one has locked or waits for.
+async fn behind(session: &mut Session, pid: i32) -> Result<f64, Error> {
+    let text = "SELECT count(DISTINCT waiter.pid)::float8 FROM pg_catalog.pg_locks waiter \
+         JOIN pg_catalog.pg_locks ours ON ours.pid = $1 AND ours.locktype = 'relation' \
+           AND ours.relation = waiter.relation AND ours.database = waiter.database \
+         WHERE waiter.locktype = 'relation' AND NOT waiter.granted AND waiter.pid <> $1";
+    Ok(query(text).bind(pid).fetch_one(session.connection()).await?.try_get(0)?)
+}
+
+fn seen(shared: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::problem::Problem;
 use crate::source::Source;
 
+/// What the name of a file that takes a migration back ends in.
+const DOWN: &str = ".down.sql";
+
 /// A folder of `*.sql` files below a pipeline's directory.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -32,6 +35,15 @@ impl Folder {
     /// Every `*.sql` file of the folder by name, each read or the problem with it. Other files are left alone, as
     /// are `*.down.sql` and hidden files. A folder that does not exist is an empty one.
     pub fn sources(&self) -> (Vec<Source>, Vec<Problem>) {
+        self.read(|name| !name.ends_with(DOWN))
+    }
+
+    /// The `*.down.sql` files, in the same way.
+    pub fn downs(&self) -> (Vec<Source>, Vec<Problem>) {
+        self.read(|name| name.ends_with(DOWN))
+    }
+
+    fn read(&self, wanted: impl Fn(&str) -> bool) -> (Vec<Source>, Vec<Problem>) {
         let entries = match std::fs::read_dir(self.base.join(&self.path)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return (Vec::new(), Vec::new()),
@@ -46,13 +58,12 @@ impl Folder {
         for name in names {
             let path = self.path.join(&name);
             match name.to_str() {
-                Some(name)
-                    if name.starts_with('.') || !name.ends_with(".sql") || name.ends_with(".down.sql") => {}
+                Some(name) if name.starts_with('.') || !name.ends_with(".sql") || !wanted(name) => {}
                 Some(_) => match Source::read(&self.base, &path) {
                     Ok(source) => sources.push(source),
                     Err(problem) => problems.push(problem),
                 },
-                None if path.extension().is_some_and(|extension| extension == "sql") => {
+                None if wanted("") && path.extension().is_some_and(|extension| extension == "sql") => {
                     problems.push(Problem::with_file("E213", &path, "has a name that is not UTF-8"));
                 }
                 None => {}

@@ -71,7 +71,12 @@ fn schema(plan: &SchemaPlan, style: Style) -> String {
     let current = plan.current.as_ref().map(|current| format!(", at {current}")).unwrap_or_default();
     let applied = format!("{} applied{current}", grouped(plan.applied as u64));
     for migration in &plan.pending {
-        lines.add(migration, "apply");
+        let last =
+            if plan.post.contains(migration) { ", at the end, after the services are back" } else { "" };
+        lines.add(migration, &format!("apply{last}"));
+    }
+    for deferred in &plan.deferred {
+        lines.add(&deferred.migration, &style.warning(&format!("deferred: {}", deferred.reason)));
     }
     if let Some(fixtures) = &plan.fixtures {
         lines.add(fixtures, "load rows, once");

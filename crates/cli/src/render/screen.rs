@@ -73,7 +73,9 @@ impl Screen {
             DeployEvent::StageStarted { stage } => board.lines.begin(*stage),
             DeployEvent::StageFinished { stage, result, .. } if board.lines.is_silent() => {
                 let said = match (result, stage) {
-                    (StageResult::Unchanged | StageResult::Done, StageName::Schema) => "nothing to apply",
+                    (StageResult::Unchanged | StageResult::Done, StageName::Schema | StageName::Post) => {
+                        "nothing to apply"
+                    }
                     (StageResult::Unchanged | StageResult::Done, StageName::Index) => "nothing to build",
                     (StageResult::Unchanged | StageResult::Done, StageName::Backfill) => "nothing to fill",
                     _ => result.as_str(),

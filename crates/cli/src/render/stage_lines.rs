@@ -34,17 +34,20 @@ impl StageLines {
     /// The line as it would be, for what is still moving.
     pub(crate) fn peek(&self, name: &str, rest: &str) -> String {
         let label = match self.stage {
-            Some(stage) if self.lines == 0 => format!("[{}/3] {}", number(stage), stage.as_str()),
+            Some(stage) if self.lines == 0 => label(stage),
             _ => String::new(),
         };
         format!("{label:<MARGIN$}{name:<NAME$}  {rest}").trim_end().to_owned()
     }
 }
 
-fn number(stage: StageName) -> u8 {
-    match stage {
+fn label(stage: StageName) -> String {
+    let number = match stage {
         StageName::Schema => 1,
         StageName::Index => 2,
         StageName::Backfill => 3,
-    }
+        // Comes after the three, once the services are back.
+        StageName::Post => return stage.as_str().to_owned(),
+    };
+    format!("[{number}/3] {}", stage.as_str())
 }

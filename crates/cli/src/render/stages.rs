@@ -17,7 +17,29 @@ pub(crate) fn schema(board: &mut Board, style: Style, event: &schema::Event) {
             let text = format!("{by}attempt {} in {}", attempt + 1, milliseconds(*retry_in_ms));
             board.moves_or_says(migration, &style.warning(&text));
         }
-        schema::Event::Applied { migration, duration_ms, retries, waited_ms, blocked_by } => {
+        schema::Event::Waiting { migration, blocked_by } => {
+            let by = blocked_by.first().map(|by| {
+                let age = milliseconds(by.age_ms);
+                format!("pid {} {} has its table, for {age} now; waiting without queueing", by.pid, by.user)
+            });
+            board.moves_or_says(migration, &style.warning(&by.unwrap_or_default()));
+        }
+        schema::Event::BlockerEnded { migration, blocker } => {
+            let text =
+                format!("ended pid {} {}, idle in a transaction and in the way", blocker.pid, blocker.user);
+            board.done(migration, &style.warning(&text));
+        }
+        schema::Event::Statement { migration, done, total } => {
+            board.moves(migration, &format!("statement {done} of {total} is in"))
+        }
+        schema::Event::Notice { migration, notice } => {
+            let severity = format!("{:?}", notice.severity).to_lowercase();
+            board.done(migration, &style.faint(&format!("{severity}: {}", notice.message)));
+        }
+        schema::Event::Deferred { migration, reason } => {
+            board.done(migration, &style.warning(&format!("deferred: {reason}")));
+        }
+        schema::Event::Applied { migration, duration_ms, retries, waited_ms, blocked_by, .. } => {
             let mut rest = milliseconds(*duration_ms);
             if *retries > 0 {
                 let by = blocked_by

@@ -1,0 +1,64 @@
+//! Looking before queueing: whoever waits in a lock's queue holds up everybody behind it, and whoever only looks does not.
+
+use std::time::{Duration, Instant};
+
+use postgres::holders::{self, Blocker};
+use postgres::{Error, Session};
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+
+/// A transaction younger than this is one of the application's: it will be over before a lock is even asked for.
+const OLD: Duration = Duration::from_secs(1);
+/// Between two looks: reading `pg_locks` is cheap, but not free.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// How long it is only looked. Then an attempt queues all the same: where one long reader follows on another, only a
+/// queue ends the chain.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The tables that are looked at, by name as SQL.
+pub(crate) struct Look {
+    pub(crate) tables: Vec<String>,
+}
+
+impl Look {
+    /// Old transactions that hold locks on the tables. Those of autovacuum do not count: they give way.
+    pub(crate) async fn obstacles(&self, session: &mut Session) -> Result<Vec<Blocker>, Error> {
+        if self.tables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let holders = holders::on(session, &self.tables).await?;
+        let old = |blocker: &Blocker| blocker.age_seconds >= OLD.as_secs_f64() && !blocker.autovacuum;
+        Ok(holders.into_iter().filter(old).collect())
+    }
+
+    /// Waits without queueing until none of `blockers` is in the way any more: at least until `pause` is over, unless they
+    /// go before; at most [`LONGEST`] or until `deadline`.
+    pub(crate) async fn wait(
+        &self,
+        session: &mut Session,
+        blockers: &[Blocker],
+        pause: Duration,
+        deadline: Instant,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let started = Instant::now();
+        loop {
+            let watched = !self.tables.is_empty() && !blockers.is_empty();
+            let gone = watched && {
+                let holders = holders::on(session, &self.tables).await?;
+                !holders.iter().any(|holder| blockers.iter().any(|blocker| holder.pid == blocker.pid))
+            };
+            let waited = started.elapsed();
+            let enough = waited >= pause && (!watched || waited >= LONGEST || Instant::now() >= deadline);
+            if gone || enough {
+                return Ok(());
+            }
+            let next = if watched { INTERVAL } else { pause - waited };
+            tokio::select! {
+                () = stop.cancelled() => return Err(Failure::Interrupted),
+                () = tokio::time::sleep(next) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! One migration, from its first record to its last.
+
+use postgres::{Notices, Session, Stage};
+use sql::literal;
+
+use crate::attempt::Records;
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::fence::{Fence, Held};
+use crate::history::Progress;
+use crate::look::Look;
+use crate::migration::Migration;
+use crate::patience::{Patience, Tries};
+use crate::refusal::Text;
+use crate::run::{Done, Settings};
+use crate::statements::Statements;
+use crate::targets;
+
+/// Applies a migration. `progress` is how far an earlier deploy came with a file whose statements run one by one.
+pub(crate) async fn migrate(
+    stage: &Stage<'_, Event>,
+    settings: &Settings,
+    session: &mut Session,
+    migration: &Migration,
+    progress: Option<&Progress>,
+) -> Result<Done, Failure> {
+    let notices = Notices::default();
+    let look = Look { tables: targets::of(&migration.source) };
+    let tries = if migration.header.transaction {
+        let patience = Patience {
+            stage,
+            settings,
+            migration: migration.id(),
+            text: Text::whole(&migration.source),
+            look: &look,
+            notices: &notices,
+        };
+        patience.run(session, |tries| whole(stage, migration, tries)).await
+    } else {
+        Statements { stage, settings, migration, look: &look, notices: &notices }.run(session, progress).await
+    };
+    // Told with the file, whether it came in or not.
+    for notice in notices.take() {
+        (stage.events)(Event::Notice { migration: migration.id().to_owned(), notice });
+    }
+    let tries = tries?;
+    // It is in: a session that cannot be brought back to its defaults is replaced, which may fail later by itself.
+    if session.reset().await.is_err()
+        && let Ok(fresh) = stage.lock.session("schema").await
+    {
+        *session = fresh;
+    }
+    Ok(Done {
+        migration: migration.id().to_owned(),
+        duration: tries.duration,
+        retries: tries.retries,
+        waited: tries.waited,
+        blocked_by: tries.blocked_by,
+    })
+}
+
+/// The records of a file that is one transaction.
+fn whole(stage: &Stage<'_, Event>, migration: &Migration, tries: &Tries) -> Records {
+    let ledger = sql::identifier(stage.ledger);
+    let version = migration.version;
+    Records {
+        enter: insert(stage, migration, Held::Transaction, "'applied', NULL, NULL, NULL", tries),
+        leave: format!(
+            "UPDATE {ledger}.migrations SET applied_at = pg_catalog.clock_timestamp(), duration_ms = {{took}} \
+             WHERE version = {version} AND {{same}}"
+        ),
+    }
+}
+
+/// The history row; `progress` has the values of status, statements, statements_total and statements_done.
+pub(crate) fn insert(
+    stage: &Stage<'_, Event>,
+    migration: &Migration,
+    held: Held,
+    progress: &str,
+    tries: &Tries,
+) -> String {
+    let source = &migration.source;
+    let optional = |text: Option<&str>| text.map_or("NULL".to_owned(), literal);
+    let requires: Vec<String> = migration.header.requires.iter().map(|name| literal(name)).collect();
+    format!(
+        "{fence} INSERT INTO {ledger}.migrations (version, name, file, checksum, raw_checksum, token_checksum, phase, requires, \
+           down_sql, down_checksum, deployment, retries, waited_ms, status, statements, statements_total, statements_done, xid) \
+         SELECT {version}, {name}, {file}, {checksum}, {raw}, {token}, '{phase}', ARRAY[{requires}]::text[], \
+           {down}, {down_checksum}, {deployment}, {retries}, {waited}, {progress}, pg_catalog.pg_current_xact_id()::text \
+         FROM fence WHERE open RETURNING xid",
+        fence = Fence::of(stage.lock).enter(held),
+        ledger = sql::identifier(stage.ledger),
+        version = migration.version,
+        name = literal(&migration.name),
+        file = literal(migration.id()),
+        checksum = literal(&source.sha256),
+        raw = literal(&source.raw_sha256),
+        token = optional(source.token_sha256().as_deref()),
+        phase = migration.header.phase.as_str(),
+        requires = requires.join(", "),
+        down = optional(migration.down.as_ref().map(|down| &*down.text)),
+        down_checksum = optional(migration.down.as_ref().map(|down| down.sha256.as_str())),
+        deployment = stage.deployment,
+        retries = tries.retries,
+        waited = tries.waited.as_millis(),
+    )
+}

@@ -1,0 +1,46 @@
+//! Statements that the server does not run inside a transaction block.
+
+use sql::{Node, NodeEnum};
+
+/// Whether a statement refuses to run inside a transaction block (`PreventInTransactionBlock` in PostgreSQL's source), or
+/// may end the transaction it runs in: a procedure or a DO block with COMMIT.
+pub(crate) fn is_outside(node: &NodeEnum) -> bool {
+    match node {
+        NodeEnum::CallStmt(_) | NodeEnum::DoStmt(_) => true,
+        other => refuses_a_block(other),
+    }
+}
+
+/// Whether a statement refuses to run inside a transaction block.
+pub(crate) fn refuses_a_block(node: &NodeEnum) -> bool {
+    match node {
+        NodeEnum::IndexStmt(index) => index.concurrent,
+        NodeEnum::DropStmt(drop) => drop.concurrent,
+        NodeEnum::ReindexStmt(reindex) => {
+            reindex.params.iter().any(is_concurrently) || reindex.relation.is_none()
+        }
+        NodeEnum::VacuumStmt(vacuum) => vacuum.is_vacuumcmd,
+        NodeEnum::ClusterStmt(cluster) => cluster.relation.is_none(),
+        NodeEnum::AlterTableStmt(alter) => alter.cmds.iter().any(detaches_concurrently),
+        NodeEnum::CreatedbStmt(_)
+        | NodeEnum::DropdbStmt(_)
+        | NodeEnum::AlterSystemStmt(_)
+        | NodeEnum::CreateTableSpaceStmt(_)
+        | NodeEnum::DropTableSpaceStmt(_)
+        | NodeEnum::CreateSubscriptionStmt(_)
+        | NodeEnum::DropSubscriptionStmt(_) => true,
+        _ => false,
+    }
+}
+
+fn is_concurrently(parameter: &Node) -> bool {
+    matches!(&parameter.node, Some(NodeEnum::DefElem(element)) if element.defname == "concurrently")
+}
+
+pub(crate) fn detaches_concurrently(command: &Node) -> bool {
+    let Some(NodeEnum::AlterTableCmd(command)) = &command.node else { return false };
+    let Some(Some(NodeEnum::PartitionCmd(detach))) = command.def.as_ref().map(|def| &def.node) else {
+        return false;
+    };
+    detach.concurrent
+}

@@ -1,0 +1,93 @@
+//! Which existing tables a file wants for itself.
+
+use sql::ast::{AlterTableType, ObjectType, RangeVar};
+use sql::{NodeEnum, Source};
+
+/// The tables and views, by name as SQL, on which statements of the file take ACCESS EXCLUSIVE (section 13.3.1): those
+/// that nobody may even read meanwhile. What cannot be told from the text is left out.
+pub(crate) fn of(source: &Source) -> Vec<String> {
+    let named = sql::parse(source, |statements| {
+        let mut names: Vec<String> =
+            statements.iter().flat_map(|statement| exclusive(&statement.node)).collect();
+        names.sort();
+        names.dedup();
+        names
+    });
+    // A syntax error is found, and told, elsewhere.
+    named.unwrap_or_default()
+}
+
+fn exclusive(node: &NodeEnum) -> Vec<String> {
+    let one = |relation: &Option<RangeVar>| relation.as_ref().map(name).into_iter().collect();
+    match node {
+        NodeEnum::AlterTableStmt(alter) if alter.cmds.iter().any(is_exclusive) => one(&alter.relation),
+        NodeEnum::RenameStmt(rename) if rename.rename_type() != ObjectType::ObjectIndex => {
+            one(&rename.relation)
+        }
+        NodeEnum::AlterObjectSchemaStmt(alter) => one(&alter.relation),
+        NodeEnum::DropStmt(drop) if !drop.concurrent => match drop.remove_type() {
+            ObjectType::ObjectTable | ObjectType::ObjectView | ObjectType::ObjectMatview => {
+                drop.objects.iter().filter_map(listed).collect()
+            }
+            _ => Vec::new(),
+        },
+        NodeEnum::TruncateStmt(truncate) => {
+            let relations = truncate.relations.iter().filter_map(|node| match &node.node {
+                Some(NodeEnum::RangeVar(relation)) => Some(name(relation)),
+                _ => None,
+            });
+            relations.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What takes a weaker lock is left out (ALTER TABLE in the manual's reference names each).
+fn is_exclusive(command: &sql::Node) -> bool {
+    let Some(NodeEnum::AlterTableCmd(command)) = &command.node else { return false };
+    let weaker = matches!(
+        command.subtype(),
+        AlterTableType::AtValidateConstraint
+            | AlterTableType::AtSetStatistics
+            | AlterTableType::AtSetOptions
+            | AlterTableType::AtSetRelOptions
+            | AlterTableType::AtResetRelOptions
+            | AlterTableType::AtClusterOn
+            | AlterTableType::AtAttachPartition
+            | AlterTableType::AtEnableTrig
+            | AlterTableType::AtDisableTrig
+    );
+    !weaker
+}
+
+pub(crate) fn name(relation: &RangeVar) -> String {
+    match relation.schemaname.as_str() {
+        "" => sql::identifier(&relation.relname),
+        schema => sql::qualified(schema, &relation.relname),
+    }
+}
+
+/// A name as a list of its parts.
+pub(crate) fn listed(node: &sql::Node) -> Option<String> {
+    let Some(NodeEnum::List(list)) = &node.node else { return None };
+    let parts = list.items.iter().map(|part| match &part.node {
+        Some(NodeEnum::String(part)) => Some(sql::identifier(&part.sval)),
+        _ => None,
+    });
+    Some(parts.collect::<Option<Vec<_>>>()?.join("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn only_statements_that_shut_everybody_out_count() {
+        let text = "alter table a add x int; alter table s.\"B\" validate constraint c; drop table if exists c, s.d; \
+            create table e (i int); truncate f; alter table g rename to h; create index on i (x); alter index j rename to k;";
+        let source = Source::from_bytes(Path::new("m/1_x.sql"), text.into()).unwrap();
+        assert_eq!(of(&source), ["\"a\"", "\"c\"", "\"f\"", "\"g\"", "\"s\".\"d\""]);
+    }
+}
