@@ -17,7 +17,9 @@ impl Fingerprint {
     pub async fn of(session: &mut Session, ignored: &[&str]) -> Result<Self, Error> {
         let ignored: Vec<String> = ignored.iter().map(ToString::to_string).collect();
         // Names come out qualified where the path is empty.
-        session.run("BEGIN READ ONLY; SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off").await?;
+        session
+            .run("BEGIN READ ONLY; SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off")
+            .await?;
         let rows = query(CATALOG).bind(ignored).fetch_all(session.connection()).await;
         session.run("ROLLBACK").await?;
         let lines: Result<_, Error> = rows?.iter().map(|row| Ok(row.try_get::<String, _>(0)?)).collect();

@@ -33,6 +33,7 @@ pub const LEDGER: Component = Component {
            ADD CONSTRAINT migrations_kind_check CHECK (kind IN ('applied', 'baseline', 'imported', 'snapshot', 'repaired')), \
            ADD COLUMN status text NOT NULL DEFAULT 'applied' CHECK (status IN ('running', 'applied')), \
            ADD COLUMN file text, \
+           ADD COLUMN imported_from text, \
            ADD COLUMN phase text NOT NULL DEFAULT 'pre', \
            ADD COLUMN requires text[] NOT NULL DEFAULT '{}', \
            ADD COLUMN statements text[], \
@@ -42,6 +43,7 @@ pub const LEDGER: Component = Component {
            ADD COLUMN down_sql text, \
            ADD COLUMN down_checksum text; \
          COMMENT ON COLUMN {schema}.migrations.file IS 'the file''s name without its ending'; \
+         COMMENT ON COLUMN {schema}.migrations.imported_from IS 'the tool that had applied it, and its own name for it'; \
          COMMENT ON COLUMN {schema}.migrations.statements IS 'SHA-256 of each statement, where they ran one by one'; \
          COMMENT ON COLUMN {schema}.migrations.in_doubt IS 'the statement, from 1, that was sent and whose outcome is not recorded yet'; \
          COMMENT ON COLUMN {schema}.migrations.down_sql IS 'what takes it back, as it stood beside the file when that was applied'; \

@@ -14,6 +14,8 @@
 mod attempt;
 mod baseline;
 mod check;
+mod claimed;
+mod claims;
 mod condition;
 mod decide;
 mod event;
@@ -40,6 +42,7 @@ mod watch;
 
 pub use baseline::{baseline, covered};
 pub use check::{check, check_all};
+pub use claims::Claims;
 pub use condition::Backfills;
 pub use decide::{Deferred, Plan, decide};
 pub use event::{BlockedBy, Event};
