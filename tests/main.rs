@@ -12,6 +12,7 @@ mod contracts;
 mod database_states;
 mod example;
 mod guard;
+mod history;
 mod integrity;
 mod kill;
 mod pooler;

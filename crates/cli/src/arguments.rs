@@ -85,7 +85,8 @@ pub(crate) enum Command {
         name: String,
     },
     /// Read pipeline.yaml and every file of the release, and report all that is wrong; needs no database
-    Check(Environment),
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
     /// Say what a deploy would do, stage by stage; changes nothing
     Plan(Look),
     /// Deploy, or go on where an earlier deploy ended
@@ -106,6 +107,14 @@ pub(crate) enum Command {
     },
     /// Say which migrations a database has had, without running them: for one that has objects but no history
     Baseline(Baseline),
+    /// Mend the history of one migration: shown first, held against the catalog, recorded with the reason
+    #[command(after_help = REPAIR_EXAMPLES)]
+    Repair(Repair),
+    /// Take back every migration above a version, the last applied first, by the .down.sql that stood beside each
+    #[command(after_help = ROLLBACK_EXAMPLES)]
+    Rollback(Rollback),
+    /// Write what all migrations make into one file, for databases that are empty (`when_empty: snapshot`)
+    Snapshot,
     /// The embedded server of an environment with `database: embedded`
     Dev {
         #[command(subcommand)]
@@ -131,6 +140,86 @@ pub(crate) struct Environment {
     /// The environment; default: the only one, or `dev` where that one is embedded
     #[arg(long = "env", value_name = "NAME", env = "PGDEPLOY_ENV", hide_env_values = true)]
     pub(crate) name: Option<String>,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  pgdeploy check            files, order, headers, hashes, guard; in milliseconds
+  pgdeploy check --apply    also: everything from nothing on a throwaway server, deployed twice; each .down.sql
+                            there, back and there again; the snapshot held against the files";
+
+const REPAIR_EXAMPLES: &str = "\
+Examples:
+  pgdeploy repair mark-applied 42 --reason 'ran it by hand in the incident'          shows what would change
+  pgdeploy repair mark-applied 42 --reason 'ran it by hand in the incident' --yes    does it
+  pgdeploy repair accept-checksum 42 --reason 'reformatted' --yes
+A repair that the catalog contradicts is refused with what contradicts it (exit 5).";
+
+const ROLLBACK_EXAMPLES: &str = "\
+Examples:
+  pgdeploy rollback --to 41 --reason 'release 7 withdrawn'                             shows what would run
+  pgdeploy rollback --to 41 --reason 'release 7 withdrawn' --allow-data-loss --yes     does it";
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// Prove it on a throwaway server; needs PostgreSQL's server programs on this machine
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+/// What every change of a history asks for.
+#[derive(Debug, Args)]
+pub(crate) struct Vouch {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// Why, for the records
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) reason: String,
+    /// Do it; without this it only says what it would do
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Who, for the records
+    #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
+    pub(crate) actor: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Repair {
+    /// What to mend
+    #[arg(value_enum)]
+    pub(crate) kind: RepairKind,
+    /// The migration's version, such as 42
+    pub(crate) version: u64,
+    #[command(flatten)]
+    pub(crate) vouch: Vouch,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RepairKind {
+    /// It is in the database, and the history does not know
+    MarkApplied,
+    /// It is not in the database, and the history says that it is
+    MarkRolledBack,
+    /// Its file was edited on purpose after it was applied
+    AcceptChecksum,
+    /// With `transaction: false`: the statement in doubt is in
+    StatementApplied,
+    /// With `transaction: false`: the statement in doubt is not in
+    StatementMissing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// The version that is to be the newest; 0 takes back everything
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: u64,
+    /// Allow statements that take data with them, such as DROP TABLE
+    #[arg(long)]
+    pub(crate) allow_data_loss: bool,
+    #[command(flatten)]
+    pub(crate) vouch: Vouch,
 }
 
 #[derive(Debug, Args)]
@@ -177,20 +266,11 @@ pub(crate) enum GuardReport {
 
 #[derive(Debug, Args)]
 pub(crate) struct Baseline {
-    #[command(flatten)]
-    pub(crate) environment: Environment,
     /// The newest migration that the database has had, such as 0042
     #[arg(long, value_name = "VERSION")]
     pub(crate) at: u64,
-    /// Why, for the records
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: String,
-    /// Do it; without this it only says what it would do
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// Who, for the records
-    #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
-    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) vouch: Vouch,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -162,8 +162,15 @@ impl Prepared {
     }
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable of the environment that we run in.
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Reads the pipeline alone. What is wrong is told.
+pub(crate) fn load_pipeline(global: &Global) -> Result<Pipeline, Told> {
+    let style = Style::new(global.color);
+    pipeline::load(&global.config).map_err(|error| tell_configuration(&error, global.format, style))
 }
 
 /// Tells what is wrong with pipeline.yaml.

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use orchestrator::{Report, Verdict};
 
+/// Done; warnings allowed.
+pub(crate) const DONE: u8 = 0;
 /// Usage, configuration, files.
 pub(crate) const UNUSABLE: u8 = 2;
 /// With `--detailed-exitcode`: changes are pending, or the deploy succeeded with warnings.

@@ -15,6 +15,7 @@ mod exit;
 mod identity;
 mod logging;
 mod output;
+mod rehearsal;
 mod render;
 mod signals;
 

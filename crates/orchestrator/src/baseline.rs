@@ -1,12 +1,11 @@
 //! Adopting a database: the history that a person vouches for.
 
-use postgres::RunLock;
+use postgres::{RunLock, Session};
 
-use crate::deploy::{bootstrap, take_lock};
-use crate::deployment::Deployment;
+use crate::act::Act;
+use crate::deploy::take_lock;
 use crate::event::{DeployEvent, StageName};
-use crate::failure::{Failure, Verdict};
-use crate::journal::Journal;
+use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::reach;
 use crate::record::Recorder;
@@ -23,12 +22,11 @@ pub struct Baseline {
 }
 
 /// Stamps every migration up to `version` as being in the database, without running it. Refused where the database has
-/// a history. Without `act` it only says what it would do.
+/// a history, or where its catalog does not hold what the files make. Without `act` it only says what it would do.
 pub async fn baseline(request: &Request, version: u64, reason: &str, act: bool) -> Result<Baseline, Failure> {
     let Some(covered) = schema::covered(&request.release.migrations, version) else {
-        return Err(Failure::baseline(format!("no file in the release has version {version}")));
+        return Err(Failure::baseline(format!("no file in the release has version {version}"), Vec::new()));
     };
-    let migrations: Vec<String> = covered.iter().map(|migration| migration.id().to_owned()).collect();
     let (recorder, records) = Recorder::new(&request.environment, &|_| {});
     let mut session = reach::for_writing(request, &recorder).await?;
     let lock = take_lock(request, &recorder).await?;
@@ -36,32 +34,66 @@ pub async fn baseline(request: &Request, version: u64, reason: &str, act: bool) 
     if plan.schema.applied > 0 {
         let message =
             format!("the database has a history already: {} migrations are in", plan.schema.applied);
-        return Err(Failure::baseline(message));
+        return Err(Failure::baseline(message, Vec::new()));
     }
+    agrees(&mut session, request, covered).await?;
+    let migrations = covered.iter().map(|migration| migration.id().to_owned()).collect();
     if !act {
         return Ok(Baseline { migrations, deployment: None });
     }
-    bootstrap(request, &mut session, &lock).await?;
-    let mut row = open(request, &lock, &plan).await?;
-    recorder.number(row.number);
-    let journal = lock.session("journal").await.map_err(Failure::session)?;
-    let journal = Journal::start(journal, &request.ledger, row.number, records);
-    schema::baseline(&lock, covered, &request.ledger, row.number).await.map_err(Failure::session)?;
-    let stamped = |file: &&File| {
-        file.stage == StageName::Schema && covered.iter().any(|migration| migration.source.path == file.path)
-    };
-    row.succeeded(request.release.files.iter().filter(stamped)).await.map_err(Failure::session)?;
-    let at = migrations.last().cloned().unwrap_or_default();
-    recorder.record(DeployEvent::Baselined { at, migrations: migrations.len(), reason: reason.to_owned() });
-    drop(recorder);
-    journal.finish().await;
-    let deployment = Some(row.number);
-    row.close(Verdict::Succeeded.status(), 0, &[]).await.map_err(Failure::session)?;
+    let act = Act { request, lock: &lock, plan: &plan, recorder, records };
+    let deployment = Some(stamp(act, covered, reason).await?);
     lock.release().await;
     Ok(Baseline { migrations, deployment })
 }
 
-async fn open(request: &Request, lock: &RunLock, plan: &Plan) -> Result<Deployment, Failure> {
-    let session = lock.session("ledger").await.map_err(Failure::session)?;
-    Deployment::open(session, request, plan).await.map_err(Failure::session)
+/// `when_unmanaged: baseline`: every file counts as applied, unless the catalog says otherwise.
+pub(crate) async fn adopt(
+    request: &Request,
+    session: &mut Session,
+    lock: &RunLock,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let covered = &request.release.migrations.0;
+    agrees(session, request, covered).await?;
+    let (recorder, records) = Recorder::new(&request.environment, &|_| {});
+    let act = Act { request, lock, plan, recorder, records };
+    stamp(act, covered, "stages.schema.when_unmanaged: baseline").await.map(drop)
+}
+
+async fn stamp(act: Act<'_>, covered: &[schema::Migration], reason: &str) -> Result<i64, Failure> {
+    let (request, lock) = (act.request, act.lock);
+    let (number, ()) = act
+        .run(async |row, recorder| {
+            schema::baseline(lock, covered, &request.ledger, row.number).await.map_err(Failure::session)?;
+            let stamped = |file: &&File| {
+                file.stage == StageName::Schema
+                    && covered.iter().any(|migration| migration.source.path == file.path)
+            };
+            row.succeeded(request.release.files.iter().filter(stamped)).await.map_err(Failure::session)?;
+            let at = covered.last().map(|migration| migration.id().to_owned()).unwrap_or_default();
+            recorder.record(DeployEvent::Baselined {
+                at,
+                migrations: covered.len(),
+                reason: reason.to_owned(),
+            });
+            Ok(())
+        })
+        .await?;
+    Ok(number)
+}
+
+/// The catalog holds what the files make, as far as their text says.
+async fn agrees(
+    session: &mut Session,
+    request: &Request,
+    covered: &[schema::Migration],
+) -> Result<(), Failure> {
+    let claims = schema::Claims::of(covered.iter().map(|migration| &migration.source));
+    let path = request.schema.search_path.as_deref();
+    let evidence = claims.contradicted(session, path).await.map_err(Failure::session)?;
+    if evidence.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::baseline("the database is not where these files lead: its catalog says otherwise", evidence))
 }

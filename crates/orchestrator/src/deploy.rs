@@ -5,6 +5,7 @@ use std::time::Instant;
 use postgres::{LockKey, RunLock, Session};
 use tokio_util::sync::CancellationToken;
 
+use crate::baseline;
 use crate::deployment::Deployment;
 use crate::event::DeployEvent;
 use crate::failure::{Failure, Verdict};
@@ -107,7 +108,13 @@ impl Run<'_> {
         if postgres::ledger::exists(session, &request.ledger).await.map_err(Failure::session)? {
             bootstrap(request, session, lock).await?;
         }
-        let plan = Plan::read(session, request).await.map_err(Failure::session)?;
+        let mut plan = Plan::read(session, request).await.map_err(Failure::session)?;
+        if request.baseline_when_unmanaged
+            && matches!(plan.schema.state, Some(schema::State::Unmanaged { .. }))
+        {
+            baseline::adopt(request, session, lock, &plan).await?;
+            plan = Plan::read(session, request).await.map_err(Failure::session)?;
+        }
         self.planned(&plan, session);
         plan.refuse()?;
         iron_rule::ask(request, &plan.schema, session.version_number())?;

@@ -142,6 +142,17 @@ impl Deployment {
         Ok(())
     }
 
+    /// A migration is taken back: its file has not succeeded here any more.
+    pub(crate) async fn undone(&mut self, migration: &str) -> Result<(), Error> {
+        self.revive().await?;
+        let text = format!(
+            "DELETE FROM {}.succeeded_files WHERE stage = 'schema' AND (path = $1 OR right(path, length($1) + 1) = '/' || $1)",
+            self.ledger
+        );
+        query(&text).bind(format!("{migration}.sql")).execute(self.session.connection()).await?;
+        Ok(())
+    }
+
     /// Closes the row. A row that somebody else has closed in the meantime (we had lost the lock) is left alone.
     pub(crate) async fn close(mut self, status: &str, exit: i32, warnings: &[Warning]) -> Result<(), Error> {
         self.revive().await?;

@@ -165,6 +165,24 @@ pub enum DeployEvent {
         /// Why.
         reason: String,
     },
+    /// A person mended one migration's place in the history.
+    #[serde(rename = "history.repaired")]
+    Repaired {
+        /// File name without ending.
+        migration: String,
+        /// What changed.
+        effect: String,
+        /// Why.
+        reason: String,
+    },
+    /// Migrations are about to be taken back.
+    #[serde(rename = "rollback.started")]
+    RollingBack {
+        /// The migration that is to be the newest.
+        to: u64,
+        /// Why.
+        reason: String,
+    },
     /// The end.
     #[serde(rename = "deploy.finished")]
     Finished {

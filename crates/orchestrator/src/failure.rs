@@ -100,8 +100,51 @@ impl Failure {
         Err(Self::new(Verdict::Integrity, "E107", message).next(next))
     }
 
-    pub(crate) fn baseline(message: impl Into<String>) -> Self {
-        Self::new(Verdict::Integrity, "E115", message)
+    pub(crate) fn baseline(message: impl Into<String>, evidence: Vec<String>) -> Self {
+        Self { evidence, ..Self::new(Verdict::Integrity, "E115", message) }
+    }
+
+    pub(crate) fn repair(message: impl Into<String>, evidence: Vec<String>) -> Self {
+        Self { evidence, ..Self::new(Verdict::Integrity, "E127", message) }
+            .next("pgdeploy status --env {env} shows the history; nothing was touched")
+    }
+
+    /// What a throwaway server has shown to be wrong.
+    pub fn rehearsal(code: &'static str, message: impl Into<String>, problems: Vec<Problem>) -> Self {
+        Self { problems, ..Self::new(Verdict::Unusable, code, message) }
+    }
+
+    /// What warned where nothing can have been in the way.
+    pub fn fell_short(evidence: Vec<String>) -> Self {
+        let message = "on an empty database nothing is in the way, and still something fell short";
+        Self { evidence, ..Self::new(Verdict::Unusable, "E133", message) }
+            .next("correct the files that the lines above name")
+    }
+
+    pub(crate) fn no_way_back(migrations: &[String]) -> Self {
+        let message = "not everything above that version can be taken back: no .down.sql stood beside the file when it was applied";
+        Self { evidence: migrations.to_vec(), ..Self::new(Verdict::Integrity, "E129", message) }
+            .next("go forward instead: pgdeploy new migration NAME, with what undoes it; nothing was touched")
+    }
+
+    pub(crate) fn data_loss(losses: Vec<Problem>) -> Self {
+        let message = format!("the rollback takes data with it: {}", counted(losses.len(), "statement"));
+        Self { problems: losses, ..Self::new(Verdict::Refused, "E128", message) }
+            .next("save what is needed, then add --allow-data-loss; nothing was touched")
+    }
+
+    /// A rollback's own error, with what was taken back before it.
+    pub(crate) fn rollback(error: schema::GateError, steps: usize, stopped: bool) -> Self {
+        let done = error.applied.len();
+        let mut failure = Self::gate(error, steps);
+        failure.evidence.pop();
+        failure.evidence.push(format!("{done} of {} taken back", counted(steps, "migration")));
+        if stopped {
+            failure.evidence.push("the services stay stopped: the rollback is half done".into());
+        }
+        failure.next(
+            "correct what stands in the way, then the same rollback again, or: pgdeploy deploy --env {env}",
+        )
     }
 
     pub(crate) fn required_indexes(names: &[String]) -> Self {

@@ -9,6 +9,7 @@
 //! that they cannot say something else than the deploy does.
 #![forbid(unsafe_code)]
 
+mod act;
 mod baseline;
 mod command;
 mod contract;
@@ -23,9 +24,12 @@ mod plan;
 mod promotion;
 mod reach;
 mod record;
+mod rehearsal;
 mod release;
+mod repair;
 mod report;
 mod request;
+mod rollback;
 mod services;
 mod stages;
 mod status;
@@ -37,9 +41,12 @@ pub use failure::{Failure, Verdict};
 pub use iron_rule::{judged, refuse};
 pub use plan::{BackfillPlan, IndexPlan, Plan, PlanReport, SchemaPlan, plan};
 pub use record::{Observer, Record, jsonl_schema};
+pub use rehearsal::{RoundTrips, fingerprint, round_trips};
 pub use release::{Folders, Release};
+pub use repair::{Repaired, repair};
 pub use report::{Report, Summary};
 pub use request::{Actor, Request, Revision, Upstream};
+pub use rollback::{RollbackTo, RolledBack, rollback};
 pub use status::{LastDeployment, Status, status};
 
 /// The stages, for whoever reads their events and plans.

@@ -32,9 +32,12 @@ impl Plan {
         let release = &request.release;
         let ledger = &request.ledger;
         let backfills = contract::backfills(session, request).await?;
-        let fixtures = release.fixtures.as_ref();
-        let schema =
-            schema::plan(session, &release.migrations, fixtures, ledger, &request.schema, &backfills).await?;
+        let files = schema::Files {
+            migrations: &release.migrations,
+            fixtures: release.fixtures.as_ref(),
+            snapshot: release.snapshot.as_ref(),
+        };
+        let schema = schema::plan(session, &files, ledger, &request.schema, &backfills).await?;
         let index = index::plan(session, &release.indexes, ledger).await?;
         let backfill = backfill::plan(session, &release.backfills, ledger).await?;
         let hash = hash(&release.hash, &schema, &index, &backfill);
@@ -50,7 +53,7 @@ impl Plan {
 
     /// Whether the schema changes before the stages that follow it, so that services have to be down.
     pub(crate) fn changes_schema(&self) -> bool {
-        self.schema.pending_in(schema::Phase::Pre).next().is_some()
+        self.schema.snapshot.is_some() || self.schema.pending_in(schema::Phase::Pre).next().is_some()
     }
 
     /// The first six digits of the hash: what people are shown.
@@ -69,9 +72,10 @@ impl Plan {
             return Err(Failure::integrity(self.schema.findings.clone()));
         }
         let mut problems = schema::check(&self.schema);
+        let nothing_comes = self.schema.pending.is_empty() && self.schema.snapshot.is_none();
         for item in self.backfill.items() {
             // With a pending migration, what a backfill misses may still come.
-            let missing = item.waiting_for.as_ref().filter(|_| self.schema.pending.is_empty());
+            let missing = item.waiting_for.as_ref().filter(|_| nothing_comes);
             problems.extend(item.refused.as_ref().or(missing).cloned());
         }
         if problems.is_empty() { Ok(()) } else { Err(Failure::files(problems)) }
@@ -136,6 +140,8 @@ pub struct SchemaPlan {
     pub deferred: Vec<DeferredPlan>,
     /// The file of rows that would be loaded.
     pub fixtures: Option<String>,
+    /// The snapshot that would be loaded, and how many files it stands for.
+    pub snapshot: Option<(String, usize)>,
 }
 
 /// A migration that waits for something.
@@ -176,6 +182,10 @@ impl SchemaPlan {
             post: plan.pending_in(schema::Phase::Post).map(|migration| migration.id().to_owned()).collect(),
             deferred: plan.deferred.iter().map(DeferredPlan::of).collect(),
             fixtures: plan.fixtures.as_ref().map(schema::Fixtures::path),
+            snapshot: plan
+                .snapshot
+                .as_ref()
+                .map(|snapshot| (snapshot.source.path.display().to_string(), snapshot.covered.len())),
         }
     }
 }

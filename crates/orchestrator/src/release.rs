@@ -15,6 +15,8 @@ pub struct Release {
     pub migrations: schema::Migrations,
     /// Rows for an embedded database.
     pub fixtures: Option<schema::Fixtures>,
+    /// What an empty database gets instead of the files that it stands for, where the pipeline says so.
+    pub snapshot: Option<Source>,
     /// Stage 2.
     pub indexes: index::Declarations,
     /// Stage 3.
@@ -40,6 +42,7 @@ pub struct File {
 pub struct Folders<'a> {
     stages: [&'a Path; 3],
     fixtures: Option<&'a pipeline::Fixtures>,
+    snapshot: Option<&'a Path>,
     settings: String,
 }
 
@@ -48,6 +51,7 @@ impl<'a> From<&'a pipeline::Environment> for Folders<'a> {
         Self {
             stages: [&environment.schema.path, &environment.index.path, &environment.backfill.path],
             fixtures: environment.fixtures.as_ref(),
+            snapshot: environment.schema.snapshot_when_empty.then_some(&environment.schema.snapshot),
             settings: environment.effective_without_secrets(),
         }
     }
@@ -57,14 +61,14 @@ impl<'a> From<&'a pipeline::Environment> for Folders<'a> {
 impl<'a> From<&'a pipeline::Settings> for Folders<'a> {
     fn from(settings: &'a pipeline::Settings) -> Self {
         let stages = [settings.schema.path.as_path(), &settings.index.path, &settings.backfill.path];
-        Self { stages, fixtures: None, settings: String::new() }
+        Self { stages, fixtures: None, snapshot: None, settings: String::new() }
     }
 }
 
 impl Release {
     /// Reads the folders of the stages. All problems of all files are returned at once.
     pub fn load<'a>(directory: &Path, folders: impl Into<Folders<'a>>) -> Result<Self, Vec<Problem>> {
-        let Folders { stages, fixtures, settings } = folders.into();
+        let Folders { stages, fixtures, snapshot, settings } = folders.into();
         let mut problems = Vec::new();
         let mut files = Vec::new();
         let (downs, unreadable) = Folder::new(directory, stages[0]).downs();
@@ -83,13 +87,18 @@ impl Release {
             Ok(schema::Fixtures { after: fixtures.after, source })
         });
         let fixtures = fixtures.transpose().map_err(|problem| problems.push(problem)).unwrap_or_default();
+        let read = |path| {
+            Source::read(directory, path).map_err(|problem| problem.help("write it: pgdeploy snapshot"))
+        };
+        let snapshot = snapshot.map(read).transpose();
+        let snapshot = snapshot.map_err(|problem| problems.push(problem)).unwrap_or_default();
         let migrations = collect(schema::load(migrations, downs), &mut problems);
         let indexes = collect(index::load(&indexes), &mut problems);
         let backfills = collect(backfill::load(&backfills), &mut problems);
         match (migrations, indexes, backfills) {
             (Some(migrations), Some(indexes), Some(backfills)) if problems.is_empty() => {
                 let hash = hash(&files, &settings);
-                let release = Self { migrations, fixtures, indexes, backfills, files, hash };
+                let release = Self { migrations, fixtures, snapshot, indexes, backfills, files, hash };
                 let unknown = contract::unknown(&release);
                 if unknown.is_empty() { Ok(release) } else { Err(unknown) }
             }

@@ -26,6 +26,8 @@ pub struct Request {
     pub release: Release,
     /// Settings of the schema stage.
     pub schema: schema::Settings,
+    /// Whether every file counts as applied in a database with objects but no history.
+    pub baseline_when_unmanaged: bool,
     /// Settings of the index stage.
     pub index: index::Settings,
     /// Settings of the backfill stage.
@@ -101,6 +103,7 @@ impl Request {
                 role: schema.role.clone(),
                 kill_blockers: schema.kill_blockers,
             },
+            baseline_when_unmanaged: schema.baseline_when_unmanaged,
             index: index::Settings { budget: index.budget, ..Default::default() },
             backfill: backfill::Settings {
                 budget: backfill.budget,

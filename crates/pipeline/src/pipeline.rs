@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::at::At;
 use crate::code;
+use crate::database::Database;
 use crate::effective::effective;
 use crate::environment::{Environment, Summary};
 use crate::limit as limits;
@@ -13,6 +14,7 @@ use crate::problem::Error;
 use crate::raw::{self, Raw};
 use crate::reading::Reading;
 use crate::schema::json_schema;
+use crate::schema_stage::SchemaSettings;
 use crate::settings::Settings;
 use crate::shape::{Shape, nearest};
 use crate::text::{self, Document};
@@ -209,6 +211,26 @@ impl Pipeline {
         let mut reading = Reading::new(&self.document, Some(variable));
         let settings = reading.settings([None, self.raw.stages.as_ref()]);
         reading.finish(settings)
+    }
+
+    /// An environment that nobody declared, for a database that nobody needs: with the settings of all environments, and
+    /// without any one's own.
+    ///
+    /// # Errors
+    /// A variable is not set.
+    pub fn rehearsal(&self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Environment, Error> {
+        let Settings { schema, index, backfill } = self.settings(variable)?;
+        Ok(Environment {
+            name: "rehearsal".to_owned(),
+            database: Database::Embedded,
+            after: Vec::new(),
+            fixtures: None,
+            schema: SchemaSettings { snapshot_when_empty: false, ..schema },
+            index,
+            backfill,
+            services: None,
+            effective: serde_json::Value::Null,
+        })
     }
 
     fn declared(&self) -> &[(At<String>, raw::Environment)] {

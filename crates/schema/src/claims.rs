@@ -80,6 +80,12 @@ impl Claims {
         claims
     }
 
+    /// Those of these claims that are about the same things as the others.
+    pub(crate) fn among(mut self, others: &Self) -> Self {
+        self.things.retain(|thing, _| others.things.contains_key(thing));
+        self
+    }
+
     /// Where the catalog says otherwise, each as a sentence.
     pub async fn contradicted(
         &self,

@@ -9,6 +9,7 @@ use crate::fixtures::Fixtures;
 use crate::header::Phase;
 use crate::history::{Applied, Progress};
 use crate::migration::{Migration, Migrations};
+use crate::snapshot::Snapshot;
 use crate::state::State;
 
 /// What the stage will do.
@@ -24,6 +25,8 @@ pub struct Plan {
     pub applied: usize,
     /// The newest that is in, as `0042_name`.
     pub current: Option<String>,
+    /// The snapshot that is loaded first; the files it stands for are not pending then.
+    pub snapshot: Option<Snapshot>,
     /// Rows to load for an embedded database, where they are not in yet.
     pub fixtures: Option<Fixtures>,
     /// What kind of database it is, where the history is empty.
@@ -44,7 +47,7 @@ pub struct Deferred {
 impl Plan {
     /// Whether the stage has nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.pending.is_empty() && self.fixtures.is_none()
+        self.pending.is_empty() && self.fixtures.is_none() && self.snapshot.is_none()
     }
 
     /// What is to be applied in a phase.
@@ -92,6 +95,7 @@ pub fn decide(applied: &[Applied], files: &Migrations) -> Plan {
         applied: applied.len() - resumed.len(),
         resumed,
         current,
+        snapshot: None,
         fixtures: None,
         state: None,
         findings,

@@ -90,6 +90,30 @@ pub enum Event {
         /// Who stood in the way of the last one.
         blocked_by: Vec<BlockedBy>,
     },
+    /// The snapshot is in, and with it the files that it stands for.
+    #[serde(rename = "snapshot.loaded")]
+    Snapshot {
+        /// Its file.
+        path: String,
+        /// How many files it stands for.
+        covers: usize,
+        /// How long it took.
+        duration_ms: u64,
+    },
+    /// A migration is about to be taken back.
+    #[serde(rename = "migration.rolling_back")]
+    RollingBack {
+        /// File name without ending.
+        migration: String,
+    },
+    /// A migration is taken back.
+    #[serde(rename = "migration.rolled_back")]
+    RolledBack {
+        /// File name without ending.
+        migration: String,
+        /// How long it took.
+        duration_ms: u64,
+    },
     /// A file could not be applied; nothing of it is in the database.
     #[serde(rename = "migration.failed")]
     Failed {

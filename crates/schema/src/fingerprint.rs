@@ -63,7 +63,7 @@ rel AS (
     AND NOT EXISTS (SELECT FROM extended e WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.objid = c.oid))
 SELECT 'schema ' || nspname FROM space WHERE nspname <> 'public'
 UNION ALL SELECT 'extension ' || extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql'
-UNION ALL SELECT 'relation ' || name || ' ' || relkind || relpersistence || CASE WHEN relrowsecurity THEN ' rls' ELSE '' END
+UNION ALL SELECT 'relation ' || name || ' ' || relkind::text || relpersistence::text || CASE WHEN relrowsecurity THEN ' rls' ELSE '' END
     || CASE WHEN relforcerowsecurity THEN ' forced' ELSE '' END || coalesce(' ' || array_to_string(reloptions, ','), '')
     || coalesce(' of partition ' || pg_catalog.pg_get_expr(relpartbound, oid), '')
     || CASE WHEN relkind = 'p' THEN ' by ' || pg_catalog.pg_get_partkeydef(oid) ELSE '' END
@@ -72,8 +72,8 @@ UNION ALL SELECT 'inherits ' || c.name || ' ' || p.name FROM pg_catalog.pg_inher
     WHERE c.relkind IN ('r', 'p', 'f')
 UNION ALL SELECT 'column ' || r.name || '.' || a.attname || ' ' || pg_catalog.rank() OVER (PARTITION BY r.oid ORDER BY a.attnum) || ' '
     || pg_catalog.format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
-    || CASE WHEN a.attidentity <> '' THEN ' identity ' || a.attidentity ELSE '' END
-    || CASE WHEN a.attgenerated <> '' THEN ' generated ' || a.attgenerated ELSE '' END
+    || CASE WHEN a.attidentity <> '' THEN ' identity ' || a.attidentity::text ELSE '' END
+    || CASE WHEN a.attgenerated <> '' THEN ' generated ' || a.attgenerated::text ELSE '' END
     || coalesce(' collate ' || (SELECT collname FROM pg_catalog.pg_collation c WHERE c.oid = a.attcollation AND c.oid <> t.typcollation), '')
     || coalesce(' default ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid), '')
   FROM rel r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -100,7 +100,7 @@ UNION ALL SELECT 'routine ' || CASE WHEN p.prokind = 'a' THEN n.nspname || '.' |
     ELSE pg_catalog.pg_get_functiondef(p.oid) END
   FROM pg_catalog.pg_proc p JOIN space n ON n.oid = p.pronamespace
   WHERE NOT EXISTS (SELECT FROM extended e WHERE e.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND e.objid = p.oid)
-UNION ALL SELECT 'type ' || n.nspname || '.' || t.typname || ' ' || t.typtype || coalesce(' (' ||
+UNION ALL SELECT 'type ' || n.nspname || '.' || t.typname || ' ' || t.typtype::text || coalesce(' (' ||
     (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid) || ')', '')
     || CASE WHEN t.typtype = 'd' THEN ' ' || pg_catalog.format_type(t.typbasetype, t.typtypmod) || CASE WHEN t.typnotnull THEN ' not null' ELSE '' END || coalesce(' default ' || t.typdefault, '') ELSE '' END
     || coalesce(' range of ' || (SELECT pg_catalog.format_type(g.rngsubtype, NULL) FROM pg_catalog.pg_range g WHERE g.rngtypid = t.oid), '')

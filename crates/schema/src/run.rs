@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use postgres::{Error, Session, Stage};
+use sql::Source;
 
 use crate::condition::{Backfills, unmet};
 use crate::decide::{Deferred, Plan, decide};
@@ -13,7 +14,19 @@ use crate::header::Phase;
 use crate::history::{fixtures_loaded, history};
 use crate::migrate::migrate;
 use crate::migration::{Migration, Migrations};
+use crate::snapshot::Snapshot;
 use crate::state::{self, State};
+
+/// What the stage reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// The migrations.
+    pub migrations: &'a Migrations,
+    /// Rows for an embedded database.
+    pub fixtures: Option<&'a Fixtures>,
+    /// What an empty database gets instead of the files that it stands for.
+    pub snapshot: Option<&'a Source>,
+}
 
 /// How patient the stage is.
 #[derive(Debug, Clone)]
@@ -60,15 +73,26 @@ pub struct Done {
 /// Reads the history and decides. Reads only; works without a ledger.
 pub async fn plan(
     session: &mut Session,
-    migrations: &Migrations,
-    fixtures: Option<&Fixtures>,
+    files: &Files<'_>,
     ledger: &str,
     settings: &Settings,
     backfills: &Backfills,
 ) -> Result<Plan, Error> {
+    let Files { migrations, fixtures, snapshot } = *files;
     let applied = history(session, ledger).await?;
     let mut plan = decide(&applied, migrations);
     plan.state = Some(if applied.is_empty() { state::of(session, ledger).await? } else { State::Managed });
+    if let (Some(snapshot), Some(State::Fresh)) = (snapshot, &plan.state) {
+        match Snapshot::of(snapshot.clone(), migrations) {
+            Ok(snapshot) => {
+                let covers =
+                    |file: &Migration| snapshot.covered.iter().any(|one| one.version == file.version);
+                plan.pending.retain(|file| !covers(file));
+                plan.snapshot = Some(snapshot);
+            }
+            Err(stale) => plan.findings.push(stale),
+        }
+    }
     defer(session, &mut plan, settings, backfills).await?;
     if let Some(fixtures) = fixtures {
         // Rows fit one version of the tables: once a later migration is in, it is too late for them.
@@ -134,10 +158,14 @@ async fn steps(
 ) -> Result<(), Failure> {
     let mut fixtures = plan.fixtures.as_ref().filter(|_| phase == Phase::Pre);
     let steps = plan.steps(phase);
-    if steps.is_empty() && fixtures.is_none() {
+    let snapshot = plan.snapshot.as_ref().filter(|_| phase == Phase::Pre);
+    if steps.is_empty() && fixtures.is_none() && snapshot.is_none() {
         return Ok(());
     }
     let mut session = stage.lock.session("schema").await?;
+    if let Some(snapshot) = snapshot {
+        applied.extend(snapshot.load(stage, settings, &mut session).await?);
+    }
     let mut deferred: Vec<Deferred> = Vec::new();
     for migration in steps {
         if let Some(due) = fixtures.take_if(|fixtures| fixtures.after < migration.version) {

@@ -8,11 +8,10 @@ use crate::output::say;
 use crate::render::json;
 
 pub(crate) async fn run(global: &Global, arguments: &Baseline) -> Result<ExitCode, Told> {
-    let context = Context::load(global, arguments.environment.name.as_deref())?;
-    let prepared =
-        context.prepare(Prepare { with_upstreams: false, actor: arguments.actor.as_deref() }).await?;
-    let result =
-        orchestrator::baseline(&prepared.request, arguments.at, &arguments.reason, arguments.yes).await;
+    let vouch = &arguments.vouch;
+    let context = Context::load(global, vouch.environment.name.as_deref())?;
+    let prepared = context.prepare(Prepare { with_upstreams: false, actor: vouch.actor.as_deref() }).await?;
+    let result = orchestrator::baseline(&prepared.request, arguments.at, &vouch.reason, vouch.yes).await;
     prepared.finish().await;
     let baseline = result.map_err(|failure| context.tell(&failure))?;
     if context.format != Format::Text {

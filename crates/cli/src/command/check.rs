@@ -1,22 +1,26 @@
-//! `pgdeploy check`: everything that needs no database.
+//! `pgdeploy check`: everything that needs no database of anybody's.
 
 use std::process::ExitCode;
 
 use orchestrator::Failure;
 
-use crate::arguments::{Environment, Format, Global};
-use crate::context::{Files, Told, tell_failure};
+use crate::arguments::{Check, Format, Global};
+use crate::command::apply;
+use crate::context::{Files, Told, load_pipeline, tell_failure};
 use crate::output::say;
 use crate::render::{Style, json};
 
-pub(crate) fn run(global: &Global, environment: &Environment) -> Result<ExitCode, Told> {
-    let Files { directory, release } = Files::load(global, environment.name.as_deref())?;
+pub(crate) async fn run(global: &Global, check: &Check) -> Result<ExitCode, Told> {
+    let Files { directory, release } = Files::load(global, check.environment.name.as_deref())?;
     let tell = |failure: Failure| tell_failure(&failure, global.format, Style::new(global.color), "");
     let problems = release.check();
     if !problems.is_empty() {
         return Err(tell(Failure::files(problems)));
     }
     orchestrator::judged(&directory, &release).and_then(orchestrator::refuse).map_err(tell)?;
+    if check.apply {
+        return apply::run(&load_pipeline(global)?, &release, global.format, Style::new(global.color)).await;
+    }
     let (migrations, indexes, backfills) =
         (release.migrations.0.len(), release.indexes.len(), release.backfills.len());
     match global.format {

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod apply;
 mod baseline;
 mod check;
 mod deploy;
@@ -8,7 +9,10 @@ mod guard;
 mod init;
 mod new;
 mod plan;
+mod repair;
+mod rollback;
 mod schema;
+mod snapshot;
 mod status;
 
 use std::process::ExitCode;
@@ -23,10 +27,13 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
         Command::Init => init::run(&global),
         Command::New { kind, name } => new::run(&global, kind, &name),
-        Command::Check(environment) => check::run(&global, &environment),
+        Command::Check(check) => check::run(&global, &check).await,
         Command::Plan(look) => plan::run(&global, &look).await,
         Command::Deploy(deploy) => deploy::run(&global, &deploy).await,
         Command::Baseline(arguments) => baseline::run(&global, &arguments).await,
+        Command::Repair(arguments) => repair::run(&global, &arguments).await,
+        Command::Rollback(arguments) => rollback::run(&global, &arguments).await,
+        Command::Snapshot => snapshot::run(&global).await,
         Command::Guard(arguments) => guard::run(&global, &arguments),
         Command::Audit { directory } => guard::audit(&directory),
         Command::Explain { rule } => guard::explain(rule.as_deref()),

@@ -46,11 +46,19 @@ pub(crate) fn of_failure(failure: &Failure, environment: &str, style: Style) -> 
         text.push_str(&format!("\n{}\n\n", diagnostic::all(&failure.problems, style)));
     }
     if let Some(next) = &failure.next {
-        text.push_str(&format!("  next: {}\n", next.replace("{env}", environment)));
+        text.push_str(&format!("  next: {}\n", named(next, environment)));
     }
     text
 }
 
 fn indented(text: &str, by: usize) -> String {
     text.replace('\n', &format!("\n{}", " ".repeat(by)))
+}
+
+/// A next step with the environment's name in it; without its option, where there is no environment.
+pub(crate) fn named(next: &str, environment: &str) -> String {
+    match environment {
+        "" => next.replace(" --env {env}", ""),
+        name => next.replace("{env}", name),
+    }
 }

@@ -1,5 +1,6 @@
 //! Results for programs: `--format json`.
 
+use crate::render::ending::named;
 use orchestrator::{Failure, Report};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -39,7 +40,7 @@ pub(crate) fn of_failure(failure: &Failure, environment: &str) -> Value {
         "message": failure.message,
         "problems": failure.problems.iter().map(of_problem).collect::<Vec<_>>(),
         "evidence": failure.evidence,
-        "next": failure.next.as_ref().map(|next| next.replace("{env}", environment)),
+        "next": failure.next.as_ref().map(|next| named(next, environment)),
     })
 }
 

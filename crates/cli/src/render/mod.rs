@@ -10,6 +10,6 @@ pub(crate) mod screen;
 mod stage_lines;
 mod stages;
 pub(crate) mod style;
-mod words;
+pub(crate) mod words;
 
 pub(crate) use style::Style;

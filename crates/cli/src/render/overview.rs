@@ -70,6 +70,10 @@ fn schema(plan: &SchemaPlan, style: Style) -> String {
     let mut lines = Lines::of(StageName::Schema);
     let current = plan.current.as_ref().map(|current| format!(", at {current}")).unwrap_or_default();
     let applied = format!("{} applied{current}", grouped(plan.applied as u64));
+    if let Some((path, covers)) = &plan.snapshot {
+        let files = counted(*covers, "migration", "migrations");
+        lines.add(path, &format!("load, in place of {files}"));
+    }
     for migration in &plan.pending {
         let last =
             if plan.post.contains(migration) { ", at the end, after the services are back" } else { "" };

@@ -39,6 +39,14 @@ pub(crate) fn schema(board: &mut Board, style: Style, event: &schema::Event) {
         schema::Event::Deferred { migration, reason } => {
             board.done(migration, &style.warning(&format!("deferred: {reason}")));
         }
+        schema::Event::Snapshot { path, covers, duration_ms } => {
+            let files = counted(*covers, "migration", "migrations");
+            board.done(path, &format!("{}  stands for {files}", milliseconds(*duration_ms)));
+        }
+        schema::Event::RollingBack { migration } => board.moves(migration, "taking back"),
+        schema::Event::RolledBack { migration, duration_ms } => {
+            board.done(migration, &format!("{}  taken back", milliseconds(*duration_ms)));
+        }
         schema::Event::Applied { migration, duration_ms, retries, waited_ms, blocked_by, .. } => {
             let mut rest = milliseconds(*duration_ms);
             if *retries > 0 {

@@ -1,0 +1,41 @@
+//! `pgdeploy repair`: mending one migration's place in the history.
+
+use std::process::ExitCode;
+
+use orchestrator::schema;
+
+use crate::arguments::{Format, Global, Repair, RepairKind};
+use crate::context::{Context, Prepare, Told};
+use crate::output::say;
+use crate::render::json;
+
+pub(crate) async fn run(global: &Global, arguments: &Repair) -> Result<ExitCode, Told> {
+    let vouch = &arguments.vouch;
+    let context = Context::load(global, vouch.environment.name.as_deref())?;
+    let prepared = context.prepare(Prepare { with_upstreams: false, actor: vouch.actor.as_deref() }).await?;
+    let kind = match arguments.kind {
+        RepairKind::MarkApplied => schema::Repair::MarkApplied,
+        RepairKind::MarkRolledBack => schema::Repair::MarkRolledBack,
+        RepairKind::AcceptChecksum => schema::Repair::AcceptChecksum,
+        RepairKind::StatementApplied => schema::Repair::StatementApplied,
+        RepairKind::StatementMissing => schema::Repair::StatementMissing,
+    };
+    let result =
+        orchestrator::repair(&prepared.request, arguments.version, kind, &vouch.reason, vouch.yes).await;
+    prepared.finish().await;
+    let repaired = result.map_err(|failure| context.tell(&failure))?;
+    if context.format != Format::Text {
+        say(json::pretty(&serde_json::json!({
+            "v": 1, "migration": repaired.migration, "effect": repaired.effect, "deployment": repaired.deployment
+        })));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for effect in &repaired.effect {
+        say(format_args!("                {effect}"));
+    }
+    say(match repaired.deployment {
+        Some(deployment) => format!("REPAIRED   deployment {deployment}"),
+        None => "Nothing was done; do it with --yes".to_owned(),
+    });
+    Ok(ExitCode::SUCCESS)
+}
