@@ -67,3 +67,30 @@ fn explain_audit_and_the_machine_reports_answer() {
         .exits(6)
         .says("::error file=migrations/0001_old.sql,line=1");
 }
+
+#[test]
+fn a_plan_knows_the_target_and_a_check_only_the_text() {
+    let project = Project::new().file(
+        "migrations/0001_leads.sql",
+        "CREATE TABLE leads (id int PRIMARY KEY, email text, phone varchar(20));",
+    );
+    project.deploy().exits(0);
+    let mut client = project.client();
+    client.run("INSERT INTO leads SELECT g, 'a@x', 'b' FROM generate_series(1, 40000) g; ANALYZE leads");
+    client.run("ALTER TABLE leads ADD CONSTRAINT proof CHECK (email IS NOT NULL)");
+    client.run(
+        "CREATE FUNCTION deeper() RETURNS int LANGUAGE plpgsql AS 'BEGIN DELETE FROM leads; RETURN 1; END'",
+    );
+    client.run("CREATE FUNCTION tidy() RETURNS int LANGUAGE sql AS 'SELECT deeper()'");
+    let proven =
+        "ALTER TABLE leads ALTER email SET NOT NULL; ALTER TABLE leads ALTER phone TYPE varchar(50);";
+    let project = project.file("migrations/0002_proven.sql", proven);
+    project.pgdeploy(&["check"]).exits(6).says("set-not-null");
+    project.pgdeploy(&["plan"]).exits(0);
+    let project = project.file("migrations/0002_proven.sql", "CREATE INDEX i ON leads (email);");
+    project.pgdeploy(&["plan"]).exits(6).says("create-index").says("leads: about 40,000 rows");
+    let project = project.file("migrations/0002_proven.sql", "SELECT tidy();");
+    project.pgdeploy(&["plan"]).exits(6).says("dml-call");
+    let project = project.file("migrations/0002_proven.sql", "ALTER TABLE leads ALTER phone TYPE text;");
+    project.deploy().exits(0);
+}

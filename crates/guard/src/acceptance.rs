@@ -40,11 +40,12 @@ pub struct Accepted {
 }
 
 /// Sorts findings into those that stand and those that are accepted. What is wrong with an acceptance stands as well:
-/// no reason, no such rule, nothing left to accept.
+/// no reason, no such rule, and, where `stale_counts`, nothing left to accept.
 pub(crate) fn settle(
     source: &Source,
     spans: &[Range<usize>],
     found: Vec<Finding>,
+    stale_counts: bool,
 ) -> (Vec<Finding>, Vec<Accepted>) {
     let (mut acceptances, mut standing) = read(source, spans);
     let mut accepted = Vec::new();
@@ -62,7 +63,7 @@ pub(crate) fn settle(
             None => standing.push(finding),
         }
     }
-    for stale in acceptances.iter().filter(|acceptance| !acceptance.used) {
+    for stale in acceptances.iter().filter(|acceptance| stale_counts && !acceptance.used) {
         let message = format!("nothing here breaks {}: delete this acceptance", stale.rule);
         standing.push(crate::form::finding("stale-acceptance", source, stale.span.clone(), message));
     }

@@ -74,6 +74,11 @@ const WRITES: [&str; 46] = [
 ];
 
 impl Call {
+    /// What a trigger makes of its routine.
+    pub(crate) fn trigger(name: Name) -> Self {
+        Self { name, texts: Vec::new(), procedure: false, reads: false }
+    }
+
     /// Whether PostgreSQL itself has a routine of the name.
     pub(crate) fn is_builtin(&self) -> bool {
         static NAMES: OnceLock<HashSet<&'static str>> = OnceLock::new();

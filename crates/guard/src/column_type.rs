@@ -84,6 +84,17 @@ impl ColumnType {
     }
 }
 
+impl ColumnType {
+    /// `timestamp` to `timestamptz` of the same precision, or back: no rewrite where TimeZone is UTC (12 and later).
+    pub(crate) fn only_gains_a_zone(&self, from: &Self) -> bool {
+        let pair = (from.name.name.as_str(), self.name.name.as_str());
+        matches!(pair, ("timestamp", "timestamptz") | ("timestamptz", "timestamp"))
+            && from.modifiers == self.modifiers
+            && !from.array
+            && !self.array
+    }
+}
+
 impl fmt::Display for ColumnType {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}", self.name)?;

@@ -8,19 +8,38 @@ use crate::rules;
 const NOT_COVERED: &[(&str, &str)] = &[
     ("the style of types (json, integer keys, timestamp, char, varchar)", "taste: nothing blocks or is lost"),
     (
-        "a primary key by USING INDEX over columns that may be NULL",
-        "needs the catalog; the check scans the table",
+        "further statements behind one that takes ACCESS EXCLUSIVE",
+        "it would be said of most files of two statements; what makes the lock long is said: a scan (scan-under-lock), several \
+         tables (several-tables), sleeping (sleep), rows (the iron rule)",
     ),
     (
-        "timestamp to timestamptz where TimeZone is UTC",
-        "needs the server's setting: it is refused as a rewrite",
+        "DROP CONSTRAINT of a foreign key, CREATE TABLE .. REFERENCES, CREATE TRIGGER, DROP TRIGGER, CREATE OR REPLACE VIEW",
+        "brief locks without a weaker way to the same end",
     ),
     (
-        "which trigger or event trigger fires on a statement",
-        "needs the catalog; rows that it changes need a run",
+        "a volatile SQL function that PostgreSQL inlines to a constant",
+        "only a run can tell: volatile-default takes every function that is not known to be stable for volatile",
     ),
-    ("the size of a table", "needs the catalog: a small table in use is judged as a large one"),
-    ("functions of extensions", "their bodies are not in the files: unknown-call and the sound of the name"),
+    (
+        "SET TABLESPACE to the tablespace in which the table is",
+        "needs the catalog of tablespaces, and nobody writes it",
+    ),
+    (
+        "the size of a table as a weight",
+        "`plan` shows it, but a table that is tiny in staging is large in production: a verdict that comes only there comes too late",
+    ),
+    (
+        "triggers that exist in the target and fire on a change of rows",
+        "the change of rows is refused by itself; one that is accepted is counted by `plan --prove`",
+    ),
+    (
+        "functions of extensions and functions in C",
+        "their bodies cannot be read: unknown-call, and the sound of the name",
+    ),
+    (
+        "casts with a function of your own, and functions in CHECKs of domains",
+        "a body that changes rows there is unheard of; `plan --prove` counts what they change",
+    ),
 ];
 
 /// The page of a rule as Markdown; `None` if there is no such rule.

@@ -4,10 +4,11 @@ use sql::{Source, Statement};
 
 use crate::acceptance::{self, Accepted};
 use crate::act::{Act, Origin};
+use crate::catalog::Catalog;
 use crate::expand::Expansion;
 use crate::finding::Finding;
 use crate::knowledge::Knowledge;
-use crate::rule::Look;
+use crate::look::Look;
 use crate::world::World;
 use crate::{form, rules};
 
@@ -28,7 +29,17 @@ pub(crate) struct Read {
 impl Judge {
     /// A judge that has seen no file.
     pub fn new(knowledge: Knowledge) -> Self {
-        Self { knowledge, ..Self::default() }
+        let mut world = World::default();
+        if let Some(catalog) = &knowledge.catalog {
+            world.catalog(catalog);
+        }
+        Self { knowledge, world, accepted: Vec::new() }
+    }
+
+    /// Takes in what the target's catalog says. It is later than every applied file, so it comes after them.
+    pub fn read_catalog(&mut self, catalog: Catalog) {
+        self.world.catalog(&catalog);
+        self.knowledge.catalog = Some(catalog);
     }
 
     /// Takes in what a file makes without judging it: one that is applied already.
@@ -43,7 +54,8 @@ impl Judge {
     pub fn migration(&mut self, source: &Source) -> Vec<Finding> {
         match self.read(source) {
             Ok((read, spans)) => {
-                let (standing, accepted) = acceptance::settle(source, &spans, read.findings);
+                let (standing, accepted) =
+                    acceptance::settle(source, &spans, read.findings, self.knowledge.is_text_alone());
                 self.accepted.extend(accepted);
                 standing
             }
@@ -122,6 +134,7 @@ fn judged(source: &Source, look: &Look<'_>) -> Vec<Finding> {
     for rule in rules::ALL {
         for found in (rule.find)(look) {
             let severity = found.severity.unwrap_or(rule.severity);
+            let message = look.sized(&found);
             findings.push(Finding {
                 rule: rule.id,
                 severity,
@@ -130,7 +143,7 @@ fn judged(source: &Source, look: &Look<'_>) -> Vec<Finding> {
                 sha256: source.sha256.clone(),
                 text: source.text.clone(),
                 span: found.span.unwrap_or_else(|| look.act.span.clone()),
-                message: found.message,
+                message,
                 rewrite: found.rewrite,
                 acceptable: found.acceptable,
             });

@@ -55,7 +55,7 @@ impl Routine {
         let body = body.unwrap_or("");
         match language.to_lowercase().as_str() {
             "sql" => match Expansion::of_text(body, &nowhere()) {
-                Some(acts) => routine.add(acts),
+                Some(acts) => routine.take_in(acts),
                 None => routine.writes = words::writes(body),
             },
             "plpgsql" => routine.plpgsql(body, definition),
@@ -68,13 +68,21 @@ impl Routine {
         routine
     }
 
+    /// What another routine of the same name does.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.writes.extend(other.writes);
+        self.calls.extend(other.calls);
+        self.unproven = self.unproven.take().or(other.unproven);
+        self.runs_texts |= other.runs_texts;
+    }
+
     fn plpgsql(&mut self, body: &str, definition: &str) {
         // pg_query 18.1 returns broken JSON for trigger functions, and some bodies do not compile by themselves.
         match pg_query::parse_plpgsql(definition).ok() {
             Some(parsed) => {
                 let mut expansion = Expansion::new(None);
                 crate::block::walk(&mut expansion, &parsed, body, &nowhere());
-                self.add(expansion.acts);
+                self.take_in(expansion.acts);
             }
             None => {
                 self.writes = words::writes(body);
@@ -84,7 +92,7 @@ impl Routine {
         }
     }
 
-    fn add(&mut self, acts: Vec<Act>) {
+    fn take_in(&mut self, acts: Vec<Act>) {
         for act in acts {
             self.writes.extend(act.writes);
             self.calls.extend(act.calls);

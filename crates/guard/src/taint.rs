@@ -1,11 +1,14 @@
 //! Which calls change rows, by what the files say of the routines.
 
+use sql::NodeEnum;
+
 use crate::act::{Act, Origin, Via};
 use crate::call::Call;
 use crate::expand::Expansion;
 use crate::name::Name;
 use crate::words;
 use crate::world::World;
+use crate::write::{Bound, Change, Write};
 
 const DEEPEST: usize = 16;
 
@@ -42,20 +45,50 @@ pub(crate) fn verb(world: &World, call: &Call) -> Option<&'static str> {
     if call.is_builtin_write() {
         return Some("a change of large objects");
     }
-    follow(world, call, &mut Vec::new())
+    follow(world, call, &|_| true, &mut Vec::new())
 }
 
-fn follow(world: &World, call: &Call, open: &mut Vec<String>) -> Option<&'static str> {
+/// What a change of a table's rows, or a change of the schema, sets off by itself: a trigger, a rule, a default. A
+/// trigger that writes a row for a row is what triggers are for; one that goes over a whole table is a hidden backfill.
+pub(crate) fn set_off(world: &World, act: &Act) -> Option<(String, &'static str)> {
+    let sweeps = |write: &Write| {
+        write.bound == Bound::All
+            && matches!(write.change, Change::Update | Change::Delete | Change::Truncate)
+    };
+    let swept = |call: &Call| follow(world, call, &sweeps, &mut Vec::new());
+    for table in act.writes.iter().filter_map(|write| write.table.as_ref()) {
+        let calls = world.on_write.get(&table.name).into_iter().flatten();
+        let rules = world.rules.get(&table.name).into_iter().flatten();
+        let ruled = rules.filter(|write| sweeps(write)).map(|write| write.change.verb());
+        if let Some(verb) = calls.filter_map(swept).chain(ruled).next() {
+            return Some((format!("a change of {table}"), verb));
+        }
+    }
+    let ddl = act.writes.is_empty()
+        && !act.expression
+        && act.node.as_ref().is_some_and(|node| {
+            !matches!(
+                node,
+                NodeEnum::SelectStmt(_) | NodeEnum::VariableSetStmt(_) | NodeEnum::TransactionStmt(_)
+            )
+        });
+    let fired = world.on_ddl.iter().filter(|_| ddl).find_map(swept);
+    fired.map(|verb| ("the event trigger of this file".into(), verb))
+}
+
+type Wanted<'a> = &'a dyn Fn(&Write) -> bool;
+
+fn follow(world: &World, call: &Call, wanted: Wanted<'_>, open: &mut Vec<String>) -> Option<&'static str> {
     let name = &call.name.name;
     if open.len() > DEEPEST || open.contains(name) {
         return None;
     }
     let routine = world.routines.get(name)?;
-    if let Some(write) = routine.writes.first() {
+    if let Some(write) = routine.writes.iter().find(|write| wanted(write)) {
         return Some(write.change.verb());
     }
     open.push(name.clone());
-    let verb = routine.calls.iter().find_map(|inner| follow(world, inner, open));
+    let verb = routine.calls.iter().find_map(|inner| follow(world, inner, wanted, open));
     open.pop();
     verb
 }

@@ -117,7 +117,7 @@ impl Run<'_> {
         }
         self.planned(&plan, session);
         plan.refuse()?;
-        iron_rule::ask(request, &plan.schema, session.version_number())?;
+        iron_rule::ask(request, &plan.schema, session).await?;
         promotion::ask(request, session).await?;
         Ok(plan)
     }

@@ -3,31 +3,46 @@
 use std::path::Path;
 
 use guard::{Checked, Finding, GRANDFATHERED_FILE, Grandfathered, Judge, Knowledge};
+use postgres::Session;
 use sql::Problem;
 
+use crate::catalog;
 use crate::failure::Failure;
 use crate::release::Release;
 use crate::request::Request;
 
-/// Judges the pending migrations of a plan. What is applied is not judged again, but what it made is known. A table that
-/// this deploy creates is new: nobody uses it yet.
-pub(crate) fn ask(request: &Request, plan: &schema::Plan, server: u32) -> Result<(), Failure> {
+/// Judges the pending migrations of a plan: what refuses them, or the warnings and hints. What is applied is not judged
+/// again, but what it made is known. A table that this deploy creates is new: nobody uses it yet. The catalog tells
+/// what is proven already, and how large the tables are.
+pub(crate) async fn ask(
+    request: &Request,
+    plan: &schema::Plan,
+    session: &mut Session,
+) -> Result<Vec<Problem>, Failure> {
     if plan.pending.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let names = plan.pending.iter().flat_map(|pending| guard::names(&pending.source.text)).collect();
+    let catalog = catalog::read(session, names).await.map_err(Failure::session)?;
     let mut judge = Judge::new(Knowledge {
-        server_version: Some(server / 10_000),
+        server_version: Some(session.version_number() / 10_000),
         one_deploy: true,
         ..Knowledge::default()
     });
-    let mut findings = Vec::new();
-    for migration in &request.release.migrations.0 {
-        match plan.pending.iter().any(|pending| pending.version == migration.version) {
-            true => findings.extend(judge.migration(&migration.source)),
-            false => judge.applied(&migration.source),
-        }
-    }
-    refused(checked(&request.directory, findings)?.standing)
+    let is_pending = |migration: &&schema::Migration| {
+        plan.pending.iter().any(|pending| pending.version == migration.version)
+    };
+    let migrations = request.release.migrations.0.iter();
+    migrations
+        .clone()
+        .filter(|migration| !is_pending(migration))
+        .for_each(|migration| judge.applied(&migration.source));
+    judge.read_catalog(catalog);
+    let findings =
+        migrations.filter(is_pending).flat_map(|migration| judge.migration(&migration.source)).collect();
+    let standing = checked(&request.directory, findings)?.standing;
+    refused(&standing)?;
+    Ok(standing.iter().map(Problem::from).collect())
 }
 
 /// Judges every file of a release, for `check` and `guard`: the findings, and what the list of old ones excuses.
@@ -48,10 +63,10 @@ pub fn refuse(checked: Checked) -> Result<(), Failure> {
             Problem::with_file("E504", path, message).help("pgdeploy guard --grandfather shrinks the list");
         return Err(Failure::guard(vec![problem]));
     }
-    refused(checked.standing)
+    refused(&checked.standing)
 }
 
-fn refused(standing: Vec<Finding>) -> Result<(), Failure> {
+fn refused(standing: &[Finding]) -> Result<(), Failure> {
     let problems: Vec<Problem> =
         standing.iter().filter(|finding| finding.refuses()).map(Problem::from).collect();
     if problems.is_empty() { Ok(()) } else { Err(Failure::guard(problems)) }

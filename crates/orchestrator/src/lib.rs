@@ -11,6 +11,7 @@
 
 mod act;
 mod baseline;
+mod catalog;
 mod command;
 mod contract;
 mod deploy;

@@ -142,6 +142,9 @@ pub struct SchemaPlan {
     pub fixtures: Option<String>,
     /// The snapshot that would be loaded, and how many files it stands for.
     pub snapshot: Option<(String, usize)>,
+    /// Warnings and hints of the guard; `plan` only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A migration that waits for something.
@@ -186,6 +189,7 @@ impl SchemaPlan {
                 .snapshot
                 .as_ref()
                 .map(|snapshot| (snapshot.source.path.display().to_string(), snapshot.covered.len())),
+            notes: Vec::new(),
         }
     }
 }
@@ -195,7 +199,7 @@ pub async fn plan(request: &Request) -> Result<PlanReport, Failure> {
     let mut session = reach::for_reading(request).await?;
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
     plan.refuse()?;
-    iron_rule::ask(request, &plan.schema, session.version_number())?;
+    let notes = iron_rule::ask(request, &plan.schema, &mut session).await?;
     promotion::ask(request, &mut session).await?;
     let report = PlanReport {
         v: 1,
@@ -207,7 +211,7 @@ pub async fn plan(request: &Request) -> Result<PlanReport, Failure> {
         plan: plan.hash.clone(),
         changes: !plan.is_empty(),
         stops_services: request.services.is_some() && plan.changes_schema(),
-        schema: SchemaPlan::of(&plan.schema),
+        schema: SchemaPlan { notes: told(&notes), ..SchemaPlan::of(&plan.schema) },
         index: IndexPlan { items: plan.index.items().to_vec() },
         backfill: BackfillPlan { items: plan.backfill.items().to_vec() },
     };

@@ -20,6 +20,9 @@ pub(crate) fn of_plan(plan: &PlanReport, style: Style) -> String {
         text.push_str("services        would be stopped while the schema changes, and started after\n");
     }
     text.push_str(&schema(&plan.schema, style));
+    for note in &plan.schema.notes {
+        text.push_str(&format!("                {}\n", style.warning(note)));
+    }
     text.push_str(&index(&plan.index, style, false));
     text.push_str(&backfill(&plan.backfill, style, false));
     text.push_str(&match plan.changes {

@@ -1,6 +1,7 @@
 //! ADD CHECK without NOT VALID.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use sql::ast::ConstrType;
 
@@ -33,8 +34,9 @@ fn find(look: &Look<'_>) -> Vec<Found> {
             check.raw_expr.as_ref().and_then(|expression| sql::expression(expression)).unwrap_or_default();
         let name =
             if check.conname.is_empty() { format!("{}_check", table.name) } else { check.conname.clone() };
-        let (message, table) = (format!("ADD CHECK scans all of {table} under the lock"), table.quoted());
-        found.push(Found::new(message).rewrite(format!(
+        let each = Found::new(format!("ADD CHECK scans all of {table} under the lock")).on(&table);
+        let table = table.quoted();
+        found.push(each.rewrite(format!(
             "ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({text}) NOT VALID;\n-- in a later file\nALTER TABLE {table} VALIDATE CONSTRAINT {name};"
         )));
     }

@@ -1,6 +1,7 @@
 //! ADD EXCLUDE.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use sql::ast::ConstrType;
 
@@ -20,7 +21,8 @@ pub(super) const RULE: Rule = Rule {
 fn find(look: &Look<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (table, _) in look.added_constraints(ConstrType::ConstrExclusion) {
-        found.push(Found::new(format!("ADD EXCLUDE builds an index over all of {table} under the lock")));
+        let message = format!("ADD EXCLUDE builds an index over all of {table} under the lock");
+        found.push(Found::new(message).on(&table));
     }
     found
 }

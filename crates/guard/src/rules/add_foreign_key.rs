@@ -2,8 +2,9 @@
 
 use sql::ast::ConstrType;
 
+use crate::look::Look;
 use crate::name::Name;
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -34,12 +35,14 @@ fn find(look: &Look<'_>) -> Vec<Found> {
         let words =
             |nodes: &[sql::Node]| nodes.iter().filter_map(crate::name::word).collect::<Vec<_>>().join(", ");
         let (columns, referenced) = (words(&key.fk_attrs), words(&key.pk_attrs));
-        let parent = key.pktable.as_ref().map(|parent| Name::of(parent).quoted()).unwrap_or_default();
+        let of = key.pktable.as_ref().map_or_else(|| Name::plain(""), Name::of);
+        let parent = of.quoted();
         let parent = if referenced.is_empty() { parent } else { format!("{parent} ({referenced})") };
         let name = if key.conname.is_empty() { format!("{}_fkey", table.name) } else { key.conname.clone() };
         let message = format!("ADD FOREIGN KEY scans {table} and stops writes to it and to {parent}");
+        let each = Found::new(message).on(&table).on(&of);
         let table = table.quoted();
-        found.push(Found::new(message).rewrite(format!(
+        found.push(each.rewrite(format!(
             "ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY ({columns}) REFERENCES {parent} NOT VALID;\n-- in a later file\nALTER TABLE {table} VALIDATE CONSTRAINT {name};"
         )));
     }

@@ -1,6 +1,7 @@
 //! ADD UNIQUE or PRIMARY KEY that builds its index.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use sql::ast::ConstrType;
 
@@ -34,9 +35,10 @@ fn find(look: &Look<'_>) -> Vec<Found> {
             } else {
                 key.conname.clone()
             };
-            let (message, table) =
-                (format!("ADD {word} builds an index over all of {table} under the lock"), table.quoted());
-            found.push(Found::new(message).rewrite(format!(
+            let message = format!("ADD {word} builds an index over all of {table} under the lock");
+            let each = Found::new(message).on(&table);
+            let table = table.quoted();
+            found.push(each.rewrite(format!(
                 "-- indexes/\nCREATE UNIQUE INDEX {name} ON {table} ({});\n-- in a later migration\nALTER TABLE {table} ADD CONSTRAINT {name} {word} USING INDEX {name};",
                 columns.join(", ")
             )));

@@ -2,7 +2,8 @@
 
 use sql::ast::AlterTableType;
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use crate::tree::Tree;
 
@@ -33,14 +34,24 @@ fn find(look: &Look<'_>) -> Vec<Found> {
         let tree = command.def.as_ref().map_or(Tree::Nothing, Tree::of);
         let Some(child) = tree.get("name").relation() else { continue };
         let world = look.world;
-        let checked = world.checks.iter().any(|((of, _), check)| *of == child.name && check.valid)
+        let checked = look.checks(&child).iter().any(|check| check.valid)
             || world.validated.iter().any(|(of, _)| *of == child.name);
+        if look.world.with_default_partition.contains(&table.name) && !is_default(&tree) {
+            let message =
+                format!("the default partition of {table} is scanned under a lock for rows of {child}");
+            found.push(Found::new(message));
+        }
         if !look.is_new(&child) && !checked {
             found.push(
                 Found::new(format!("{child} is scanned under a lock before it is attached to {table}"))
-                    .weighing(Severity::Error),
+                    .weighing(Severity::Error)
+                    .on(&child),
             );
         }
     }
     found
+}
+
+fn is_default(partition: &Tree) -> bool {
+    !partition.get("bound").get("is_default").is_nothing()
 }

@@ -3,8 +3,9 @@
 use sql::ast::AlterTableType;
 
 use crate::column_type::{ColumnType, Conversion};
-use crate::rule::column;
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::look::column;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use crate::tree::Tree;
 
@@ -32,15 +33,11 @@ fn find(look: &Look<'_>) -> Vec<Found> {
         let Some(column) = column(command) else { continue };
         let Some(to) = column.type_name.as_ref().map(ColumnType::of) else { continue };
         let name = &command.name;
-        let cataloged =
-            look.knowledge.table(&table).and_then(|facts| ColumnType::parse(facts.types.get(name)?));
-        let from = cataloged.or_else(|| look.world.columns.get(&(table.name.clone(), name.clone())).cloned());
-        let checked = look
-            .world
-            .checks
-            .iter()
-            .any(|((of, _), check)| *of == table.name && check.columns.contains(name));
+        let from = look.type_of(&table, name);
+        let checked = look.checks(&table).iter().any(|check| check.columns.contains(name));
         let using = column.raw_default.as_ref().is_some_and(|using| !is_plain_cast(&Tree::of(using), &to));
+        let utc = look.knowledge.catalog.as_ref().is_some_and(|catalog| catalog.utc);
+        let zoned = utc && from.as_ref().is_some_and(|from| to.only_gains_a_zone(from));
         let each = if using {
             Found::new(format!("changing {table}.{name} to {to} with USING rewrites the table"))
         } else if column.coll_clause.is_some() {
@@ -52,6 +49,7 @@ fn find(look: &Look<'_>) -> Vec<Found> {
                 Conversion::Free if checked => {
                     Found::new(format!("the CHECK on {table}.{name} makes the change to {to} scan the table"))
                 }
+                _ if zoned && !checked => continue,
                 Conversion::Free => continue,
                 Conversion::Rewrites => {
                     Found::new(format!("changing {table}.{name} to {to} rewrites the table"))
@@ -65,6 +63,7 @@ fn find(look: &Look<'_>) -> Vec<Found> {
                 }
             }
         };
+        let each = each.on(&table);
         let table = table.quoted();
         found.push(each.rewrite(format!(
             "ALTER TABLE {table} ADD COLUMN {name}_new {to};\n-- a trigger for new rows, a backfill for the old ones, then:\nALTER TABLE {table} RENAME COLUMN {name} TO {name}_old;\nALTER TABLE {table} RENAME COLUMN {name}_new TO {name};"

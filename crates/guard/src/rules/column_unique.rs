@@ -2,8 +2,9 @@
 
 use sql::ast::ConstrType;
 
-use crate::rule::{Found, Kind, Look, Rule};
-use crate::rule::{constraint_of, type_text};
+use crate::look::Look;
+use crate::look::{constraint_of, type_text};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -33,8 +34,10 @@ fn find(look: &Look<'_>) -> Vec<Found> {
         {
             continue;
         }
-        let (table, name) = (table.quoted(), &column.colname);
-        let each = Found::new(format!("column {name} builds an index over all of {table} under the lock"));
+        let name = &column.colname;
+        let each = Found::new(format!("column {name} builds an index over all of {table} under the lock"))
+            .on(&table);
+        let table = table.quoted();
         found.push(each.rewrite(format!("ALTER TABLE {table} ADD COLUMN {name} {};\n-- indexes/\nCREATE UNIQUE INDEX {name}_key ON {table} ({name});", type_text(column))));
     }
     found

@@ -2,8 +2,9 @@
 
 use sql::ast::ConstrType;
 
-use crate::rule::{Found, Kind, Look, Rule};
-use crate::rule::{constraint_of, type_text};
+use crate::look::Look;
+use crate::look::{constraint_of, type_text};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -28,10 +29,14 @@ fn find(look: &Look<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (table, column) in look.added_columns() {
         let Some(check) = constraint_of(column, ConstrType::ConstrCheck) else { continue };
+        if constraint_of(column, ConstrType::ConstrAttrNotEnforced).is_some() {
+            continue;
+        }
         let check =
             check.raw_expr.as_ref().and_then(|expression| sql::expression(expression)).unwrap_or_default();
-        let (table, name) = (table.quoted(), &column.colname);
-        let each = Found::new(format!("the CHECK on column {name} scans all of {table}"));
+        let name = &column.colname;
+        let each = Found::new(format!("the CHECK on column {name} scans all of {table}")).on(&table);
+        let table = table.quoted();
         found.push(each.rewrite(format!("ALTER TABLE {table} ADD COLUMN {name} {};\nALTER TABLE {table} ADD CONSTRAINT {name}_check CHECK ({check}) NOT VALID;\n-- in a later file\nALTER TABLE {table} VALIDATE CONSTRAINT {name}_check;", type_text(column))));
     }
     found

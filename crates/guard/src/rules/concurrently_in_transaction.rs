@@ -1,6 +1,8 @@
 //! CONCURRENTLY in a migration.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::name::Name;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use sql::NodeEnum;
 
@@ -37,6 +39,11 @@ fn find(look: &Look<'_>) -> Vec<Found> {
     }
     let found = Found::new("CONCURRENTLY cannot run inside a migration's transaction");
     // Alone in its file it harms nothing; the stage itself refuses it with its own message.
+    let partitioned = matches!(look.node(), Some(NodeEnum::IndexStmt(index))
+        if index.relation.as_ref().is_some_and(|relation| look.is_partitioned(&Name::of(relation))));
+    if partitioned {
+        return vec![Found::new("an index of a partitioned table cannot be built CONCURRENTLY at once")];
+    }
     let alone = look.statements == 1 && look.act.via.is_empty();
     vec![if alone { found.weighing(Severity::Hint) } else { found }]
 }

@@ -1,7 +1,8 @@
 //! ADD COLUMN of a domain that has a constraint.
 
-use crate::rule::type_text;
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::look::type_text;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -27,11 +28,11 @@ fn find(look: &Look<'_>) -> Vec<Found> {
         if look.world.domains.get(&domain) != Some(&true) {
             continue;
         }
-        let (table, name) = (table.quoted(), &column.colname);
+        let name = &column.colname;
         let each = Found::new(format!(
             "column {name} is of the domain {domain}, whose constraint rewrites all of {table}"
         ));
-        found.push(each);
+        found.push(each.on(&table));
     }
     found
 }

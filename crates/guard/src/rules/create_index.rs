@@ -2,8 +2,9 @@
 
 use sql::NodeEnum;
 
+use crate::look::Look;
 use crate::name::Name;
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -31,9 +32,8 @@ fn find(look: &Look<'_>) -> Vec<Found> {
     if index.concurrent || only || look.is_new(&table) {
         return Vec::new();
     }
-    let partitioned =
-        if look.world.partitioned.contains(&table.name) { " and all its partitions" } else { "" };
+    let partitioned = if look.is_partitioned(&table) { " and all its partitions" } else { "" };
     let text = sql::statement_text(NodeEnum::IndexStmt(index.clone())).unwrap_or_default();
     let found = Found::new(format!("CREATE INDEX stops writes to {table}{partitioned} while it is built"));
-    vec![found.rewrite(format!("-- indexes/{}.sql\n{text};", table.name))]
+    vec![found.on(&table).rewrite(format!("-- indexes/{}.sql\n{text};", table.name))]
 }

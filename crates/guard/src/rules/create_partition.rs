@@ -2,17 +2,18 @@
 
 use sql::NodeEnum;
 
+use crate::look::Look;
 use crate::name::Name;
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {
     id: "create-partition",
-    severity: Severity::Warning,
+    severity: Severity::Error,
     kind: Kind::Hazard,
     summary: "a partition is created in place",
-    lock: "ACCESS EXCLUSIVE on the parent, briefly; a default partition is scanned",
-    why: "Created by itself and attached, the parent is only locked SHARE UPDATE EXCLUSIVE.",
+    lock: "ACCESS EXCLUSIVE on the parent; a default partition is scanned meanwhile",
+    why: "It waits for every query on any partition, and holds up all that come after. Created by itself and attached, the parent is only locked SHARE UPDATE EXCLUSIVE.",
     rewrite: "CREATE TABLE calls_2027 (LIKE calls INCLUDING ALL);
 ALTER TABLE calls ATTACH PARTITION calls_2027 FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');",
     bad: &["create table calls_2027 partition of calls for values from ('2027-01-01') to ('2028-01-01')"],
@@ -28,7 +29,7 @@ fn find(look: &Look<'_>) -> Vec<Found> {
     };
     let child = create.relation.as_ref().map(|relation| Name::of(relation).quoted()).unwrap_or_default();
     let found = Found::new(format!("CREATE TABLE .. PARTITION OF locks {parent} against all use"));
-    vec![found.rewrite(format!(
+    vec![found.on(&parent).rewrite(format!(
         "CREATE TABLE {child} (LIKE {0} INCLUDING ALL);\nALTER TABLE {0} ATTACH PARTITION {child} FOR VALUES ..;",
         parent.quoted()
     ))]

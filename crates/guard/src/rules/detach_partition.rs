@@ -2,7 +2,8 @@
 
 use sql::ast::AlterTableType;
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use crate::tree::Tree;
 
@@ -24,7 +25,7 @@ fn find(look: &Look<'_>) -> Vec<Found> {
     for (table, command) in look.altering(&[AlterTableType::AtDetachPartition]) {
         let tree = command.def.as_ref().map_or(Tree::Nothing, Tree::of);
         if tree.get("concurrent").is_nothing() {
-            found.push(Found::new(format!("DETACH PARTITION locks {table} against all use")));
+            found.push(Found::new(format!("DETACH PARTITION locks {table} against all use")).on(&table));
         }
     }
     found

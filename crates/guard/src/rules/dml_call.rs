@@ -1,6 +1,7 @@
 //! Calls of routines that change rows.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use crate::taint;
 
@@ -19,16 +20,22 @@ pub(super) const RULE: Rule = Rule {
         "create function run(q text) returns void language plpgsql as $$ begin execute q; end $$; select run('delete from leads')",
         "select backfill_leads()",
         "do $$ begin perform migrate_users(); end $$",
+        "create table t (a int); create rule r as on insert to t do also delete from leads; insert into t values (1)",
+        "create function f() returns trigger language plpgsql as $$ begin update leads set a = 1; return new; end $$; create table t (a int); create trigger g after insert on t execute function f(); insert into t values (1)",
     ],
     good: &[
         "create function f() returns trigger language plpgsql as $$ begin insert into log values (1); return new; end $$; create trigger t after insert on leads for each row execute function f()",
         "select set_config('a.b', 'c', false)",
+        "create function f() returns trigger language plpgsql as $$ begin insert into log values (new.a); return new; end $$; create table t (a int); create trigger g after insert on t for each row execute function f(); insert into t values (1)",
     ],
     find,
 };
 
 fn find(look: &Look<'_>) -> Vec<Found> {
     let mut found = Vec::new();
+    if let Some((cause, verb)) = taint::set_off(look.world, look.act) {
+        found.push(Found::new(format!("{cause} sets off {verb} of a whole table")));
+    }
     for call in taint::calls(look.world, look.act) {
         let name = &call.name;
         if let Some(verb) = taint::verb(look.world, &call) {

@@ -1,6 +1,7 @@
 //! INSERT .. VALUES into a table that exists.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use crate::write::Change;
 

@@ -1,6 +1,7 @@
 //! UPDATE in a migration.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use crate::write::Change;
 

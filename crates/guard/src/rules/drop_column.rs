@@ -1,6 +1,7 @@
 //! DROP COLUMN.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use sql::ast::AlterTableType;
 
@@ -22,10 +23,9 @@ ALTER TABLE leads DROP COLUMN age;",
 fn find(look: &Look<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (table, command) in look.altering(&[AlterTableType::AtDropColumn]) {
-        found.push(Found::new(format!(
-            "the data of {table}.{} are lost, and the running release may read it",
-            command.name
-        )));
+        let message =
+            format!("the data of {table}.{} are lost, and the running release may read it", command.name);
+        found.push(Found::new(message).on(&table));
     }
     found
 }

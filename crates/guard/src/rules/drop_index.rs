@@ -3,7 +3,8 @@
 use sql::NodeEnum;
 use sql::ast::ObjectType;
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use crate::tree::Tree;
 

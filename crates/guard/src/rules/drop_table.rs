@@ -3,8 +3,9 @@
 use sql::NodeEnum;
 use sql::ast::{DropBehavior, ObjectType};
 
+use crate::look::Look;
 use crate::name::Name;
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use crate::tree::Tree;
 

@@ -1,6 +1,7 @@
 //! A foreign key whose column has no index that the files know.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use sql::ast::ConstrType;
 

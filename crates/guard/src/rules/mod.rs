@@ -31,18 +31,22 @@ mod drop_table;
 mod enum_value_used;
 mod foreign_key_without_index;
 mod lock_table;
+mod newer_server;
+mod nullable_primary_key;
 mod refresh_materialized_view;
 mod reindex;
 mod rename;
 mod required_column;
 mod rewrite_table;
 mod row_locks;
+mod scan_under_lock;
 mod serial_column;
 mod server_wide;
 mod set_not_null;
 mod set_schema;
 mod set_sequence;
 mod several_tables;
+mod sleep;
 mod stored_generated_column;
 mod timeouts;
 mod transaction_control;
@@ -51,13 +55,12 @@ mod unknown_statement;
 mod validate_in_same_file;
 mod volatile_default;
 
+use sql::NodeEnum;
 use sql::ast::VariableSetKind;
-use sql::{Node, NodeEnum};
 
-use crate::call::Call;
-use crate::rule::{Found, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Rule};
 use crate::tree::Tree;
-use crate::world::World;
 use crate::write::Write;
 
 /// Every rule that looks at statements, by topic.
@@ -88,7 +91,9 @@ pub static ALL: &[Rule] = &[
     add_foreign_key::RULE,
     foreign_key_without_index::RULE,
     validate_in_same_file::RULE,
+    scan_under_lock::RULE,
     add_unique::RULE,
+    nullable_primary_key::RULE,
     add_exclusion::RULE,
     change_type::RULE,
     create_index::RULE,
@@ -107,11 +112,13 @@ pub static ALL: &[Rule] = &[
     domain_constraint::RULE,
     lock_table::RULE,
     disable_trigger::RULE,
+    sleep::RULE,
     timeouts::RULE,
     transaction_control::RULE,
     several_tables::RULE,
     enum_value_used::RULE,
     server_wide::RULE,
+    newer_server::RULE,
 ];
 
 /// The rule of an id.
@@ -171,37 +178,6 @@ fn setting(look: &Look<'_>) -> Option<(String, Option<String>)> {
     }
 }
 
-/// The first routine of an expression that may yield another value for each row.
-fn volatile(world: &World, expression: &Node) -> Option<String> {
-    const VOLATILE: [&str; 16] = [
-        "random",
-        "random_normal",
-        "clock_timestamp",
-        "timeofday",
-        "gen_random_uuid",
-        "uuidv4",
-        "uuidv7",
-        "nextval",
-        "setval",
-        "currval",
-        "lastval",
-        "setseed",
-        "pg_sleep",
-        "txid_current",
-        "pg_current_xact_id",
-        "lo_create",
-    ];
-    let is_volatile = |call: &Call| {
-        let builtin = call.is_builtin();
-        let stable = world.stable.contains(&call.name.name);
-        builtin && VOLATILE.contains(&call.name.name.as_str()) || !builtin && !stable
-    };
-    crate::call::of(&Tree::of(expression))
-        .iter()
-        .find(|call| is_volatile(call))
-        .map(|call| call.name.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use crate::{Judge, Knowledge, Severity, Source};
@@ -244,7 +220,8 @@ mod tests {
             for text in [rule.summary, rule.lock, rule.why, rule.rewrite] {
                 assert!(!text.is_empty(), "{}", rule.id);
             }
-            assert!(!rule.bad.is_empty(), "{}", rule.id);
+            // What the target decides has its tests in its own file.
+            assert!(!rule.bad.is_empty() || rule.id == "newer-server", "{}", rule.id);
         }
     }
 }

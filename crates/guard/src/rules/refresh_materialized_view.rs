@@ -2,8 +2,9 @@
 
 use sql::NodeEnum;
 
+use crate::look::Look;
 use crate::name::Name;
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {

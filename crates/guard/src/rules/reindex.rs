@@ -1,6 +1,7 @@
 //! REINDEX without CONCURRENTLY.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use sql::NodeEnum;
 

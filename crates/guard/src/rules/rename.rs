@@ -3,15 +3,17 @@
 use sql::NodeEnum;
 use sql::ast::ObjectType;
 
+use crate::look::Look;
 use crate::name::Name;
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
+use crate::tree::Tree;
 
 pub(super) const RULE: Rule = Rule {
     id: "rename",
     severity: Severity::Error,
     kind: Kind::Hazard,
-    summary: "a table, column, schema or enum value gets another name",
+    summary: "a table, column, schema, type or enum value gets another name",
     lock: "ACCESS EXCLUSIVE, briefly; none for an enum value",
     why: "The running application still uses the old name, until it is replaced. A view under the old name in the same file keeps it working.",
     rewrite: "ALTER TABLE leads RENAME TO contacts;
@@ -22,14 +24,21 @@ CREATE VIEW leads AS SELECT * FROM contacts;",
         "alter type s rename value 'a' to 'b'",
         "alter schema crm rename to sales",
         "alter view v rename to w",
+        "alter type status rename to lead_status",
     ],
     good: &[
         "alter table leads rename to contacts; create view leads as select * from contacts",
         "alter index i rename to j",
         "alter table leads rename constraint a to b",
+        "create type s as enum ('a'); alter type s rename to t",
     ],
     find,
 };
+
+fn names_new_type(look: &Look<'_>, rename: &sql::ast::RenameStmt) -> bool {
+    let old = rename.object.as_ref().map_or(Tree::Nothing, Tree::of);
+    look.world.types_here.contains(&old.qualified().name)
+}
 
 fn find(look: &Look<'_>) -> Vec<Found> {
     let (what, old) = match look.node() {
@@ -45,6 +54,9 @@ fn find(look: &Look<'_>) -> Vec<Found> {
                 ObjectType::ObjectColumn => ("column", None),
                 ObjectType::ObjectAttribute => ("attribute", None),
                 ObjectType::ObjectSchema => ("schema", None),
+                ObjectType::ObjectType | ObjectType::ObjectDomain if !names_new_type(look, rename) => {
+                    ("type", None)
+                }
                 _ => return Vec::new(),
             }
         }

@@ -1,6 +1,7 @@
 //! SET LOGGED, SET TABLESPACE, CLUSTER, VACUUM FULL.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use sql::NodeEnum;
 use sql::ast::AlterTableType;
@@ -31,7 +32,7 @@ fn find(look: &Look<'_>) -> Vec<Found> {
             let rewriting = look.altering(&[AtSetLogged, AtSetUnLogged, AtSetTableSpace, AtSetAccessMethod]);
             rewriting
                 .iter()
-                .map(|(table, _)| Found::new(format!("{table} is rewritten under the lock")))
+                .map(|(table, _)| Found::new(format!("{table} is rewritten under the lock")).on(table))
                 .collect()
         }
         Some(NodeEnum::ClusterStmt(_)) => vec![Found::new("CLUSTER rewrites the table under the lock")],

@@ -1,12 +1,13 @@
 //! SELECT .. FOR UPDATE in a migration.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use sql::NodeEnum;
 
 pub(super) const RULE: Rule = Rule {
     id: "row-locks",
-    severity: Severity::Warning,
+    severity: Severity::Error,
     kind: Kind::Hazard,
     summary: "a query locks rows until COMMIT",
     lock: "ROW SHARE on the table, a lock on each row until COMMIT",

@@ -2,8 +2,9 @@
 
 use sql::ast::ConstrType;
 
-use crate::rule::{Found, Kind, Look, Rule};
-use crate::rule::{constraint_of, type_text};
+use crate::look::Look;
+use crate::look::{constraint_of, type_text};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -35,8 +36,10 @@ fn find(look: &Look<'_>) -> Vec<Found> {
         if !serial && constraint_of(column, ConstrType::ConstrIdentity).is_none() {
             continue;
         }
-        let (table, name) = (table.quoted(), &column.colname);
-        let each = Found::new(format!("column {name} numbers every row of {table}, which rewrites it"));
+        let name = &column.colname;
+        let each =
+            Found::new(format!("column {name} numbers every row of {table}, which rewrites it")).on(&table);
+        let table = table.quoted();
         found.push(each.rewrite(format!(
             "ALTER TABLE {table} ADD COLUMN {name} bigint;\nCREATE SEQUENCE {name}_seq OWNED BY {table}.{name};\nALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT nextval('{name}_seq');\n-- then a backfill of the rows that have none"
         )));

@@ -3,8 +3,9 @@
 use sql::NodeEnum;
 use sql::ast::{AlterTableType, ConstrType};
 
+use crate::look::Look;
 use crate::name::Name;
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -48,9 +49,10 @@ fn find(look: &Look<'_>) -> Vec<Found> {
         if proven(look, &table, &column) {
             continue;
         }
-        let (message, table) =
-            (format!("SET NOT NULL on {column} scans all of {table} under the lock"), table.quoted());
-        found.push(Found::new(message).rewrite(format!(
+        let message = format!("SET NOT NULL on {column} scans all of {table} under the lock");
+        let each = Found::new(message).on(&table);
+        let table = table.quoted();
+        found.push(each.rewrite(format!(
             "ALTER TABLE {table} ADD CONSTRAINT {column}_not_null CHECK ({column} IS NOT NULL) NOT VALID;\n-- in a later file\nALTER TABLE {table} VALIDATE CONSTRAINT {column}_not_null;\nALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;\nALTER TABLE {table} DROP CONSTRAINT {column}_not_null;"
         )));
     }
@@ -61,12 +63,14 @@ fn find(look: &Look<'_>) -> Vec<Found> {
 /// is validated before, or one that is named after the column is dropped behind it.
 fn proven(look: &Look<'_>, table: &Name, column: &str) -> bool {
     let world = look.world;
-    let checked = world.checks.iter().any(|((of, _), check)| {
-        *of == table.name && check.valid && check.not_null.as_deref() == Some(column)
-    });
+    let checked =
+        look.checks(table).iter().any(|check| check.valid && check.not_null.as_deref() == Some(column));
     let validated = world.validated.iter().any(|key| key.0 == table.name && !world.checks.contains_key(key));
-    let cataloged = look.knowledge.table(table).is_some_and(|facts| facts.not_null.contains(column));
-    checked || validated || cataloged || drops_its_proof(look, table, column)
+    if look.is_not_null(table, column) || checked {
+        return true;
+    }
+    // With the catalog at hand nothing has to be taken for granted.
+    look.knowledge.table(table).is_none() && (validated || drops_its_proof(look, table, column))
 }
 
 fn drops_its_proof(look: &Look<'_>, table: &Name, column: &str) -> bool {

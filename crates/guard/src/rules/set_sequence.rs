@@ -1,6 +1,7 @@
 //! setval() from a table's rows.
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {

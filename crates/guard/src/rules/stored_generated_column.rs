@@ -2,8 +2,9 @@
 
 use sql::ast::{AlterTableType, ConstrType};
 
-use crate::rule::{Found, Kind, Look, Rule};
-use crate::rule::{constraint_of, type_text};
+use crate::look::Look;
+use crate::look::{constraint_of, type_text};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -34,11 +35,16 @@ fn find(look: &Look<'_>) -> Vec<Found> {
                 table.quoted(),
                 type_text(column)
             );
-            found.push(Found::new(format!("stored column {name} rewrites all of {table}")).rewrite(rewrite));
+            found.push(
+                Found::new(format!("stored column {name} rewrites all of {table}"))
+                    .on(&table)
+                    .rewrite(rewrite),
+            );
         }
     }
     for (table, command) in look.altering(&[AlterTableType::AtSetExpression]) {
-        found.push(Found::new(format!("a new expression for {} rewrites all of {table}", command.name)));
+        let message = format!("a new expression for {} rewrites all of {table}", command.name);
+        found.push(Found::new(message).on(&table));
     }
     found
 }

@@ -4,7 +4,8 @@ use sql::NodeEnum;
 use sql::ast::TransactionStmtKind;
 
 use crate::act::Act;
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {

@@ -2,7 +2,8 @@
 
 use sql::NodeEnum;
 
-use crate::rule::{Found, Kind, Look, Rule};
+use crate::look::Look;
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 use crate::taint;
 

@@ -2,8 +2,9 @@
 
 use sql::ast::ConstrType;
 
-use crate::rule::{Found, Kind, Look, Rule};
-use crate::rule::{constraint_of, type_text};
+use crate::look::Look;
+use crate::look::{constraint_of, type_text};
+use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -35,10 +36,12 @@ fn find(look: &Look<'_>) -> Vec<Found> {
     for (table, column) in look.added_columns() {
         let Some(default) = constraint_of(column, ConstrType::ConstrDefault) else { continue };
         let Some(expression) = &default.raw_expr else { continue };
-        let Some(volatile) = super::volatile(look.world, expression) else { continue };
-        let (table, name) = (table.quoted(), &column.colname);
+        let Some(volatile) = look.world.volatile(expression) else { continue };
+        let name = &column.colname;
         let each =
             Found::new(format!("column {name} has the default {volatile}(), which rewrites all of {table}"));
+        let each = each.on(&table);
+        let table = table.quoted();
         found.push(each.rewrite(format!(
             "ALTER TABLE {table} ADD COLUMN {name} {};\nALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {};\n-- then a backfill:\nUPDATE {table} SET {name} = DEFAULT WHERE {name} IS NULL;",
             type_text(column),
