@@ -94,3 +94,27 @@ fn a_plan_knows_the_target_and_a_check_only_the_text() {
     let project = project.file("migrations/0002_proven.sql", "ALTER TABLE leads ALTER phone TYPE text;");
     project.deploy().exits(0);
 }
+
+#[test]
+fn extract_shows_the_split_writes_it_and_leaves_applied_files_alone() {
+    let mixed = "ALTER TABLE leads ADD domain text;\n\nUPDATE leads SET domain = split_part(email, '@', 2);\n\nCREATE INDEX leads_domain_idx ON leads (domain);\n";
+    let project = deployed().file("migrations/0002_domain.sql", mixed);
+    project
+        .pgdeploy(&["guard", "--extract"])
+        .exits(0)
+        .says("+++ b/backfills/0001_leads_domain.sql")
+        .says("+ WHERE leads.domain IS NULL;")
+        .says("3 files would be written");
+    project.pgdeploy(&["check"]).exits(6);
+    project.pgdeploy(&["guard", "--extract", "--write"]).exits(0).says("+++ b/indexes/leads.sql");
+    project.pgdeploy(&["check"]).exits(0);
+    project.deploy().exits(0);
+    assert_eq!(project.client().number("count(*) FROM leads WHERE domain IS NOT NULL"), 2);
+    project.pgdeploy(&["guard", "--extract"]).exits(0).says("nothing to move");
+    // In the database with its rows: what is applied stays as it is.
+    let accepted = "-- pgdeploy:allow dml-delete: one row\nDELETE FROM leads WHERE id = 1;\n";
+    let project = project.file("migrations/0003_gone.sql", accepted);
+    project.deploy().exits(0);
+    let edited = project.file("migrations/0003_gone.sql", "DELETE FROM leads WHERE id = 1;\n");
+    edited.pgdeploy(&["guard", "--extract"]).exits(0).says("nothing to move");
+}

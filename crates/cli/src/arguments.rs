@@ -253,6 +253,12 @@ pub(crate) struct Guard {
     /// Write the findings of today into guard.grandfathered.yaml, by hash; a list that is there can only shrink
     #[arg(long, requires = "reason")]
     pub(crate) grandfather: bool,
+    /// Show what can be moved out of migrations that no environment has had: rows into backfills/, indexes into indexes/
+    #[arg(long, conflicts_with = "grandfather")]
+    pub(crate) extract: bool,
+    /// Write what --extract shows
+    #[arg(long, requires = "extract")]
+    pub(crate) write: bool,
     /// Why they are accepted
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,

@@ -136,10 +136,7 @@ impl Context {
 
     /// The name of an embedded environment's database: the pipeline's, and the environment's beside the usual `dev`.
     pub(crate) fn database_name(&self, environment: &Environment) -> String {
-        match environment.name.as_str() {
-            "dev" => self.pipeline.name().to_owned(),
-            other => format!("{}_{other}", self.pipeline.name()),
-        }
+        database_name(&self.pipeline, environment)
     }
 
     /// Tells why a command cannot go on.
@@ -160,6 +157,27 @@ impl Prepared {
             database.stop().await;
         }
     }
+}
+
+fn database_name(pipeline: &Pipeline, environment: &Environment) -> String {
+    match environment.name.as_str() {
+        "dev" => pipeline.name().to_owned(),
+        other => format!("{}_{other}", pipeline.name()),
+    }
+}
+
+/// An environment's database; `None` for an embedded one that holds nothing yet.
+pub(crate) async fn existing_database(
+    pipeline: &Pipeline,
+    environment: &Environment,
+) -> anyhow::Result<Option<Database>> {
+    if let pipeline::Database::Url(url) = &environment.database {
+        return Database::at(url).map(Some);
+    }
+    if !database::embedded(pipeline.base_dir())?.is_initialised() {
+        return Ok(None);
+    }
+    Database::embedded(pipeline.base_dir(), &database_name(pipeline, environment)).await.map(Some)
 }
 
 /// A variable of the environment that we run in.

@@ -5,6 +5,7 @@ mod baseline;
 mod check;
 mod deploy;
 mod dev;
+mod extract;
 mod guard;
 mod init;
 mod new;
@@ -34,6 +35,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Repair(arguments) => repair::run(&global, &arguments).await,
         Command::Rollback(arguments) => rollback::run(&global, &arguments).await,
         Command::Snapshot => snapshot::run(&global).await,
+        Command::Guard(arguments) if arguments.extract => extract::run(&global, &arguments).await,
         Command::Guard(arguments) => guard::run(&global, &arguments),
         Command::Audit { directory } => guard::audit(&directory),
         Command::Explain { rule } => guard::explain(rule.as_deref()),

@@ -2,6 +2,7 @@
 
 mod board;
 pub(crate) mod diagnostic;
+pub(crate) mod diff;
 pub(crate) mod ending;
 pub(crate) mod json;
 pub(crate) mod overview;
