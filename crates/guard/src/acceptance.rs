@@ -16,6 +16,12 @@ const ANNOTATION: &str = "-- pgdeploy:allow";
 struct Header {
     allow: Vec<String>,
     reason: Option<String>,
+    transaction: Option<bool>,
+}
+
+/// Whether the file's statements share one transaction.
+pub(crate) fn is_one_transaction(source: &Source) -> bool {
+    sql::header::read::<Header>(source, &[]).map_or(true, |header| header.transaction != Some(false))
 }
 
 /// One acceptance of one rule.

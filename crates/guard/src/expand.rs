@@ -64,13 +64,16 @@ impl<'s> Expansion<'s> {
                 }
                 self.acts.push(Act::of(NodeEnum::CopyStmt(copy), origin));
             }
-            NodeEnum::CreateTableAsStmt(create) => {
+            NodeEnum::CreateTableAsStmt(mut create) => {
                 let execute = create.query.as_ref().and_then(|node| match &node.node {
                     Some(NodeEnum::ExecuteStmt(execute)) => Some(execute.name.clone()),
                     _ => None,
                 });
                 if let Some(name) = execute {
-                    self.execute(&name, origin);
+                    match self.prepared.get(&name).cloned() {
+                        Some(query) => create.query = Some(Box::new(Node { node: Some(query) })),
+                        None => self.execute(&name, origin),
+                    }
                 }
                 self.acts.push(Act::of(NodeEnum::CreateTableAsStmt(create), origin));
             }

@@ -50,6 +50,11 @@ impl Judge {
         self.world.new_here.clear();
     }
 
+    /// From here on the application runs: what the files so far have made is in use.
+    pub fn served(&mut self) {
+        self.world.served();
+    }
+
     /// What stands against a migration; accepted findings are in [`Judge::accepted`].
     pub fn migration(&mut self, source: &Source) -> Vec<Finding> {
         match self.read(source) {
@@ -93,12 +98,21 @@ impl Judge {
         source: &Source,
     ) -> Result<(Read, Vec<std::ops::Range<usize>>), Box<Finding>> {
         let (world, knowledge) = (&mut self.world, &self.knowledge);
+        let transaction = acceptance::is_one_transaction(source);
         world.next_file();
         let judged = sql::parse(source, |statements| {
             let acts = expanded(source, &statements);
             let mut findings: Vec<Finding> = Vec::new();
             for (at, act) in acts.iter().enumerate() {
-                let look = Look { act, acts: &acts, at, statements: statements.len(), world, knowledge };
+                let look = Look {
+                    act,
+                    acts: &acts,
+                    at,
+                    statements: statements.len(),
+                    transaction,
+                    world,
+                    knowledge,
+                };
                 for finding in judged(source, &look) {
                     // A text with alternatives is read several times.
                     let same = |other: &Finding| {

@@ -18,6 +18,9 @@ pub(crate) struct Look<'a> {
     pub(crate) at: usize,
     /// How many statements the file has.
     pub(crate) statements: usize,
+    /// Whether the file is one transaction. Otherwise (`transaction: false`) each statement has its own, and its locks
+    /// are gone when the next one begins.
+    pub(crate) transaction: bool,
     /// What the files so far, and this one up to here, have made.
     pub(crate) world: &'a World,
     pub(crate) knowledge: &'a Knowledge,
@@ -30,6 +33,9 @@ impl<'a> Look<'a> {
 
     /// Whether nobody can be using a table yet.
     pub(crate) fn is_new(&self, table: &Name) -> bool {
+        if self.world.in_use.iter().any(|used| used.same(table)) {
+            return false;
+        }
         self.world.is_new_here(table)
             || self.knowledge.new_tables.iter().any(|new| new.same(table))
             || self.knowledge.one_deploy && self.world.new_before.iter().any(|new| new.same(table))

@@ -28,6 +28,8 @@ pub(crate) struct Check {
 pub(crate) struct World {
     pub(crate) new_here: Vec<Name>,
     pub(crate) new_before: Vec<Name>,
+    /// Made by these files, and used since.
+    pub(crate) in_use: Vec<Name>,
     pub(crate) routines: HashMap<String, Routine>,
     /// Routines that are declared IMMUTABLE or STABLE.
     pub(crate) stable: HashSet<String>,
@@ -73,6 +75,12 @@ impl World {
         self.not_valid_here.clear();
         // What an event trigger of an earlier file does is known to who wrote it.
         self.on_ddl.clear();
+    }
+
+    /// What the files so far have made is used from now on.
+    pub(crate) fn served(&mut self) {
+        self.in_use.append(&mut self.new_before);
+        self.in_use.append(&mut self.new_here);
     }
 
     /// Whether this file created the relation.

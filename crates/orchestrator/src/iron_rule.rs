@@ -19,27 +19,36 @@ pub(crate) async fn ask(
     plan: &schema::Plan,
     session: &mut Session,
 ) -> Result<Vec<Problem>, Failure> {
-    if plan.pending.is_empty() {
+    // What is deferred may no longer be when its turn comes in this deploy.
+    let deferred = plan.deferred.iter().map(|deferred| &deferred.migration);
+    let pending: Vec<&schema::Migration> = plan.pending.iter().chain(deferred).collect();
+    if pending.is_empty() {
         return Ok(Vec::new());
     }
-    let names = plan.pending.iter().flat_map(|pending| guard::names(&pending.source.text)).collect();
+    let names = pending.iter().flat_map(|pending| guard::names(&pending.source.text)).collect();
     let catalog = catalog::read(session, names).await.map_err(Failure::session)?;
     let mut judge = Judge::new(Knowledge {
         server_version: Some(session.version_number() / 10_000),
         one_deploy: true,
         ..Knowledge::default()
     });
-    let is_pending = |migration: &&schema::Migration| {
-        plan.pending.iter().any(|pending| pending.version == migration.version)
-    };
+    let is_pending =
+        |migration: &&schema::Migration| pending.iter().any(|pending| pending.version == migration.version);
     let migrations = request.release.migrations.0.iter();
     migrations
         .clone()
         .filter(|migration| !is_pending(migration))
         .for_each(|migration| judge.applied(&migration.source));
     judge.read_catalog(catalog);
-    let findings =
-        migrations.filter(is_pending).flat_map(|migration| judge.migration(&migration.source)).collect();
+    let in_phase = |phase| {
+        let of =
+            migrations.clone().filter(is_pending).filter(move |migration| migration.header.phase == phase);
+        of.map(|migration| &migration.source)
+    };
+    let mut findings: Vec<Finding> =
+        in_phase(schema::Phase::Pre).flat_map(|source| judge.migration(source)).collect();
+    judge.served();
+    findings.extend(in_phase(schema::Phase::Post).flat_map(|source| judge.migration(source)));
     let standing = checked(&request.directory, findings)?.standing;
     refused(&standing)?;
     Ok(standing.iter().map(Problem::from).collect())
@@ -48,8 +57,11 @@ pub(crate) async fn ask(
 /// Judges every file of a release, for `check` and `guard`: the findings, and what the list of old ones excuses.
 pub fn judged(directory: &Path, release: &Release) -> Result<Checked, Failure> {
     let mut judge = Judge::new(Knowledge::default());
-    let findings =
+    let mut findings: Vec<Finding> =
         release.migrations.0.iter().flat_map(|migration| judge.migration(&migration.source)).collect();
+    // What a backfill's statement calls may change rows that no batch knows of.
+    let backfills = release.backfills.items().iter();
+    findings.extend(backfills.flat_map(|backfill| judge.backfill_file(&backfill.source)));
     checked(directory, findings)
 }
 

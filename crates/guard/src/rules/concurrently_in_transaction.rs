@@ -20,7 +20,9 @@ CREATE INDEX leads_email_idx ON leads (email);",
         "drop index concurrently i; select 1",
         "reindex table concurrently leads; select 1",
     ],
-    good: &[],
+    good: &[
+        "-- pgdeploy:\n--   transaction: false\ndrop index concurrently i; reindex table concurrently leads",
+    ],
     find,
 };
 
@@ -35,6 +37,9 @@ fn find(look: &Look<'_>) -> Vec<Found> {
         _ => false,
     };
     if !concurrently {
+        return Vec::new();
+    }
+    if !look.transaction {
         return Vec::new();
     }
     let found = Found::new("CONCURRENTLY cannot run inside a migration's transaction");

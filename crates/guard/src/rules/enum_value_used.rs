@@ -22,10 +22,12 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(look: &Look<'_>) -> Vec<Found> {
-    if matches!(
-        look.node(),
-        Some(NodeEnum::AlterEnumStmt(_) | NodeEnum::CommentStmt(_) | NodeEnum::CreateFunctionStmt(_))
-    ) {
+    if !look.transaction
+        || matches!(
+            look.node(),
+            Some(NodeEnum::AlterEnumStmt(_) | NodeEnum::CommentStmt(_) | NodeEnum::CreateFunctionStmt(_))
+        )
+    {
         return Vec::new();
     }
     let used = look

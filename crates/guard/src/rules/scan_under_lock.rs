@@ -42,7 +42,10 @@ fn find(look: &Look<'_>) -> Vec<Found> {
         {
             continue;
         }
-        if beside || look.acts[..look.at].iter().any(|act| locks_table(act.node.as_ref(), table)) {
+        if beside
+            || look.transaction
+                && look.acts[..look.at].iter().any(|act| locks_table(act.node.as_ref(), table))
+        {
             let message = format!(
                 "{} is validated while {table} is locked by another change: the scan runs under that lock",
                 command.name

@@ -22,6 +22,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(look: &Look<'_>) -> Vec<Found> {
+    if !look.transaction {
+        return Vec::new();
+    }
     let mut tables: Vec<Name> = Vec::new();
     for act in look.acts.get(..=look.at).unwrap_or(&[]) {
         let Some(NodeEnum::AlterTableStmt(alter)) = &act.node else { continue };

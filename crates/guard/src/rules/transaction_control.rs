@@ -3,7 +3,7 @@
 use sql::NodeEnum;
 use sql::ast::TransactionStmtKind;
 
-use crate::act::Act;
+use crate::act::{Act, Via};
 use crate::look::Look;
 use crate::rule::{Found, Kind, Rule};
 use crate::severity::Severity;
@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
         "begin; alter table leads add column a int",
         "do $$ begin commit; end $$",
     ],
-    good: &["savepoint a; release a"],
+    good: &["savepoint a; release a", "-- pgdeploy:\n--   transaction: false\ndo $$ begin commit; end $$"],
     find,
 };
 
@@ -32,6 +32,10 @@ fn find(look: &Look<'_>) -> Vec<Found> {
     };
     let Some(NodeEnum::TransactionStmt(statement)) = look.node() else { return Vec::new() };
     if matches!(statement.kind(), TransStmtSavepoint | TransStmtRelease | TransStmtRollbackTo) {
+        return Vec::new();
+    }
+    // Without a transaction around it, a block ends its own.
+    if !look.transaction && look.act.via.contains(&Via::Do) {
         return Vec::new();
     }
     let kind = |act: Option<&Act>| match act.and_then(|act| act.node.as_ref()) {

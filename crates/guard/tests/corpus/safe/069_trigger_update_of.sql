@@ -1,0 +1,2 @@
+-- expect: none
+CREATE TRIGGER t BEFORE UPDATE OF email, name ON leads EXECUTE FUNCTION f();

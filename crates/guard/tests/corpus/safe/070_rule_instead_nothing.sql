@@ -1,0 +1,2 @@
+-- expect: none
+CREATE OR REPLACE RULE no_delete AS ON DELETE TO leads DO INSTEAD NOTHING;

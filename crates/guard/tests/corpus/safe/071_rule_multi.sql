@@ -1,0 +1,2 @@
+-- expect: none
+CREATE RULE r AS ON UPDATE TO v DO INSTEAD (UPDATE a SET x = NEW.x; DELETE FROM b WHERE id = OLD.id);

@@ -1,0 +1,2 @@
+-- expect: none
+GRANT UPDATE (email, name), INSERT ON leads TO app WITH GRANT OPTION; REVOKE TRUNCATE, DELETE ON ALL TABLES IN SCHEMA crm FROM app;

@@ -1,0 +1,2 @@
+-- expect: none
+CREATE TABLE plans (name text); CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON plans FOR EACH ROW EXECUTE FUNCTION audit(); INSERT INTO plans VALUES ('free');

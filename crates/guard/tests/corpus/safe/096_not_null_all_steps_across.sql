@@ -1,0 +1,2 @@
+-- expect: none
+ALTER TABLE leads VALIDATE CONSTRAINT leads_a_nn; ALTER TABLE leads ALTER COLUMN a SET NOT NULL; ALTER TABLE leads DROP CONSTRAINT leads_a_nn;

@@ -1,0 +1,2 @@
+-- expect: none
+ALTER TABLE calls DETACH PARTITION calls_2020 CONCURRENTLY;

@@ -1,0 +1,5 @@
+-- expect: none
+-- pgdeploy:
+--   transaction: false
+DROP INDEX CONCURRENTLY i;
+ALTER TABLE calls DETACH PARTITION calls_2020 CONCURRENTLY;

@@ -1,0 +1,2 @@
+-- expect: none
+CREATE INDEX calls_at ON ONLY calls (at);

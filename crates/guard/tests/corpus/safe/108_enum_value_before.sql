@@ -1,0 +1,2 @@
+-- expect: none
+ALTER TYPE lead_status ADD VALUE 'update' BEFORE 'won';

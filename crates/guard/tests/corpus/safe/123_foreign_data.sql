@@ -1,0 +1,2 @@
+-- expect: none
+CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'x'); CREATE FOREIGN TABLE remote (id int) SERVER s; IMPORT FOREIGN SCHEMA public LIMIT TO (a) FROM SERVER s INTO crm;

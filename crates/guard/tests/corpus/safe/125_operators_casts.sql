@@ -1,0 +1,2 @@
+-- expect: none
+CREATE FUNCTION add1(int, int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + $2'; CREATE OPERATOR ## (LEFTARG = int, RIGHTARG = int, FUNCTION = add1); CREATE AGGREGATE s(int) (SFUNC = add1, STYPE = int);

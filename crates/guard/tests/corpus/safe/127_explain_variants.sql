@@ -1,0 +1,2 @@
+-- expect: none
+EXPLAIN (ANALYZE false) DELETE FROM leads; EXPLAIN (COSTS off) INSERT INTO a SELECT * FROM b; EXPLAIN VERBOSE UPDATE leads SET a = 1;

@@ -1,0 +1,2 @@
+-- expect: none
+PREPARE p AS DELETE FROM leads; DEALLOCATE p;

@@ -1,0 +1,2 @@
+-- expect: none
+BEGIN; ALTER TABLE leads ADD COLUMN a int; COMMIT;

@@ -1,0 +1,2 @@
+-- expect: none
+CREATE SCHEMA crm AUTHORIZATION app CREATE TABLE t (a int) CREATE VIEW v AS SELECT a FROM t CREATE INDEX i ON t (a);

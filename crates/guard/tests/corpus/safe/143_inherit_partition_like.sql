@@ -1,0 +1,2 @@
+-- expect: none
+CREATE TABLE child () INHERITS (parent); CREATE TABLE copy (LIKE leads INCLUDING ALL EXCLUDING INDEXES);

@@ -1,0 +1,2 @@
+-- expect: none
+CREATE TABLE a (x int); ALTER TABLE a ADD COLUMN y int GENERATED ALWAYS AS (x * 2) STORED;

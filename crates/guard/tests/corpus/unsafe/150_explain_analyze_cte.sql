@@ -1,0 +1,2 @@
+-- expect: dml-delete
+EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) WITH d AS (DELETE FROM leads RETURNING 1) SELECT count(*) FROM d;

@@ -1,0 +1,2 @@
+-- expect: dml-update
+UPDATE active_leads SET score = 0;

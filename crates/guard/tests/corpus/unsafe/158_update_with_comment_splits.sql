@@ -1,0 +1,3 @@
+-- expect: dml-update
+UPDATE/* not me */leads--x
+SET a/**/=1;

@@ -1,0 +1,2 @@
+-- expect: dml-truncate
+TRUNCATE TABLE ONLY leads RESTART IDENTITY;

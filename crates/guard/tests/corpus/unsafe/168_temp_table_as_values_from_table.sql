@@ -1,0 +1,2 @@
+-- expect: dml-create-as
+CREATE TEMPORARY TABLE t ON COMMIT DROP AS (TABLE leads);

@@ -1,0 +1,2 @@
+-- expect: dml-update
+DO $body$ DECLARE n bigint; BEGIN LOOP WITH b AS (SELECT id FROM leads WHERE a IS NULL LIMIT 1000 FOR UPDATE SKIP LOCKED) UPDATE leads l SET a = 1 FROM b WHERE b.id = l.id; GET DIAGNOSTICS n = ROW_COUNT; EXIT WHEN n = 0; END LOOP; END $body$;

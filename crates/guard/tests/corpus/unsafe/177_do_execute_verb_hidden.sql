@@ -1,0 +1,2 @@
+-- expect: dml-delete
+DO $$ DECLARE v text := 'ETELED'; BEGIN EXECUTE reverse(v) || ' FROM leads'; END $$;

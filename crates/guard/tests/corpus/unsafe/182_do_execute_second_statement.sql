@@ -1,0 +1,2 @@
+-- expect: dml-delete
+DO $$ BEGIN EXECUTE 'ALTER TABLE leads ADD COLUMN x int; DELETE FROM leads'; END $$;

@@ -1,0 +1,2 @@
+-- expect: unknown-statement
+DO $$ BEGIN EXECUTE pg_read_file('/tmp/x.sql'); END $$;

@@ -1,0 +1,2 @@
+-- expect: unknown-statement
+DO $$ BEGIN EXECUTE current_setting('app.sql'); END $$;

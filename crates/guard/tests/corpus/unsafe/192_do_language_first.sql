@@ -1,0 +1,2 @@
+-- expect: dml-delete
+DO LANGUAGE plpgsql 'BEGIN DELETE FROM leads; END';

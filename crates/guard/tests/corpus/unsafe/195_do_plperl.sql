@@ -1,0 +1,2 @@
+-- expect: dml-update
+DO LANGUAGE plperl $$ spi_exec_query("UPDATE leads SET a = 1"); $$;

@@ -1,0 +1,2 @@
+-- expect: dml-call
+CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'DELETE FROM leads; SELECT 1'; CREATE FUNCTION g(a int DEFAULT f()) RETURNS int LANGUAGE sql AS 'SELECT a'; SELECT f() + g();

@@ -1,0 +1,2 @@
+-- expect: dml-call
+CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN UPDATE leads SET a = 1; RETURN 1; END $$; CREATE TABLE t (a int DEFAULT f()); INSERT INTO t DEFAULT VALUES;

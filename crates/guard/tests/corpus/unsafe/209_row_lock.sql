@@ -1,0 +1,2 @@
+-- expect: row-locks
+SELECT id FROM leads WHERE status = 'x' FOR NO KEY UPDATE;

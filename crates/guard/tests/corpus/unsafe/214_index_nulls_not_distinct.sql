@@ -1,0 +1,2 @@
+-- expect: create-index
+CREATE UNIQUE INDEX i ON leads (a) NULLS NOT DISTINCT;

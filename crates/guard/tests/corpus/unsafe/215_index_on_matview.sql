@@ -1,0 +1,2 @@
+-- expect: create-index
+CREATE UNIQUE INDEX i ON lead_stats (id);

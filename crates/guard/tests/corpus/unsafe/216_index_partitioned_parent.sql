@@ -1,0 +1,2 @@
+-- expect: create-index
+CREATE INDEX calls_at ON calls (at);

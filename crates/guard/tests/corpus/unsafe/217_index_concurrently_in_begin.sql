@@ -1,0 +1,2 @@
+-- expect: concurrently-in-transaction
+BEGIN; CREATE INDEX CONCURRENTLY i ON leads (a); COMMIT;

@@ -1,0 +1,2 @@
+-- expect: drop-index
+DROP INDEX IF EXISTS crm.leads_a RESTRICT;

@@ -1,0 +1,2 @@
+-- expect: rewrite-table
+ALTER INDEX leads_a SET TABLESPACE fast;

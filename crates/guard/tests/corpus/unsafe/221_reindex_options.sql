@@ -1,0 +1,2 @@
+-- expect: reindex
+REINDEX (VERBOSE) INDEX leads_a;

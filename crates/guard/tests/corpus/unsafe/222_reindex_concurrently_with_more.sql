@@ -1,0 +1,2 @@
+-- expect: concurrently-in-transaction
+REINDEX (CONCURRENTLY) TABLE leads; ALTER TABLE leads ADD a int;

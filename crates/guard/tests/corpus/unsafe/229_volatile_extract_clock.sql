@@ -1,0 +1,2 @@
+-- expect: volatile-default
+ALTER TABLE leads ADD COLUMN c float DEFAULT extract(epoch FROM clock_timestamp());

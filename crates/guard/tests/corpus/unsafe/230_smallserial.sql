@@ -1,0 +1,2 @@
+-- expect: serial-column
+ALTER TABLE leads ADD COLUMN n smallserial NOT NULL;

@@ -1,0 +1,2 @@
+-- expect: required-column
+ALTER TABLE leads ADD COLUMN a money NOT NULL;

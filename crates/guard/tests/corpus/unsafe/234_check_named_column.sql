@@ -1,0 +1,2 @@
+-- expect: column-with-check
+ALTER TABLE leads ADD COLUMN a int CONSTRAINT positive CHECK (a > 0) DEFAULT 1;

@@ -1,0 +1,2 @@
+-- expect: set-not-null
+ALTER TABLE leads ALTER a DROP DEFAULT, ALTER COLUMN b SET NOT NULL;

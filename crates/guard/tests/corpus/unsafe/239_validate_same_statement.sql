@@ -1,0 +1,2 @@
+-- expect: validate-in-same-file
+ALTER TABLE leads ADD CONSTRAINT c CHECK (a > 0) NOT VALID; SELECT 1; ALTER TABLE ONLY leads VALIDATE CONSTRAINT c;

@@ -1,0 +1,2 @@
+-- expect: scan-under-lock
+ALTER TABLE leads ADD COLUMN z int; ALTER TABLE leads VALIDATE CONSTRAINT older;

@@ -1,0 +1,2 @@
+-- expect: change-type
+ALTER TABLE leads ALTER COLUMN id SET DATA TYPE int8;

@@ -1,0 +1,2 @@
+-- expect: change-type
+ALTER TABLE leads ALTER COLUMN tags TYPE text[] USING string_to_array(tags, ',');

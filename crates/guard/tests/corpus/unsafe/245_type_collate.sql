@@ -1,0 +1,2 @@
+-- expect: change-type
+ALTER TABLE leads ALTER COLUMN name TYPE text COLLATE "C";

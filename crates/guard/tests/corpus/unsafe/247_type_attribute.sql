@@ -1,0 +1,2 @@
+-- expect: change-type
+ALTER TYPE address ALTER ATTRIBUTE zip TYPE int CASCADE;

@@ -1,0 +1,2 @@
+-- expect: domain-constraint
+ALTER DOMAIN email SET NOT NULL;

@@ -1,0 +1,2 @@
+-- expect: domain-constraint
+ALTER DOMAIN crm.email ADD CHECK (VALUE <> '');

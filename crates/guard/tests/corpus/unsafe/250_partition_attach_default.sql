@@ -1,0 +1,2 @@
+-- expect: attach-partition
+ALTER TABLE calls ATTACH PARTITION calls_rest DEFAULT;

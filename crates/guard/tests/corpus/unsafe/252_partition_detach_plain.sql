@@ -1,0 +1,2 @@
+-- expect: detach-partition
+ALTER TABLE IF EXISTS crm.calls DETACH PARTITION crm.calls_2020;

@@ -1,0 +1,2 @@
+-- expect: rewrite-table
+ALTER MATERIALIZED VIEW lead_stats SET TABLESPACE fast;

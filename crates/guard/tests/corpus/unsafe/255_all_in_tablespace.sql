@@ -1,0 +1,2 @@
+-- expect: rewrite-table
+ALTER TABLE ALL IN TABLESPACE pg_default SET TABLESPACE fast NOWAIT;

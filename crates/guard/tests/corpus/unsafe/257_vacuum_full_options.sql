@@ -1,0 +1,2 @@
+-- expect: rewrite-table
+VACUUM (FULL true, ANALYZE) leads;

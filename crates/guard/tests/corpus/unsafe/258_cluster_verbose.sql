@@ -1,0 +1,2 @@
+-- expect: rewrite-table
+CLUSTER VERBOSE leads USING leads_pkey;

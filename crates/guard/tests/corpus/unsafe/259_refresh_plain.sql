@@ -1,0 +1,2 @@
+-- expect: refresh-materialized-view
+REFRESH MATERIALIZED VIEW crm.lead_stats WITH DATA;

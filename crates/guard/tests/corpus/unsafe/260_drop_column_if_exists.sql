@@ -1,0 +1,2 @@
+-- expect: drop-column
+ALTER TABLE IF EXISTS leads DROP COLUMN IF EXISTS a CASCADE, ADD COLUMN b int;

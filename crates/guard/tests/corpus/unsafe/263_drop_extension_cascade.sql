@@ -1,0 +1,2 @@
+-- expect: drop-table
+DROP EXTENSION hstore CASCADE;

@@ -1,0 +1,2 @@
+-- expect: rename
+ALTER TABLE leads RENAME a TO b;

@@ -1,0 +1,2 @@
+-- expect: rename
+ALTER VIEW v RENAME COLUMN a TO b;

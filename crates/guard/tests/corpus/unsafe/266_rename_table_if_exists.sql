@@ -1,0 +1,2 @@
+-- expect: rename
+ALTER TABLE IF EXISTS crm.leads RENAME TO contacts;

@@ -1,0 +1,2 @@
+-- expect: rename
+ALTER TYPE address RENAME ATTRIBUTE zip TO postcode;

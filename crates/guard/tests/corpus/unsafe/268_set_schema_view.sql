@@ -1,0 +1,2 @@
+-- expect: set-schema
+ALTER VIEW v SET SCHEMA crm;

@@ -1,0 +1,2 @@
+-- expect: lock-table
+LOCK leads, calls IN SHARE ROW EXCLUSIVE MODE NOWAIT;

@@ -1,0 +1,2 @@
+-- expect: disable-trigger
+SET LOCAL session_replication_role TO 'replica';

@@ -1,0 +1,2 @@
+-- expect: timeouts
+SET SESSION lock_timeout TO DEFAULT;

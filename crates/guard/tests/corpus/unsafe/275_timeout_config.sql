@@ -1,0 +1,2 @@
+-- expect: timeouts
+SELECT set_config('statement_timeout', '0', false);

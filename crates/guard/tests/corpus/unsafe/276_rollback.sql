@@ -1,0 +1,2 @@
+-- expect: transaction-control
+ALTER TABLE leads ADD a int; ROLLBACK;

@@ -1,0 +1,2 @@
+-- expect: transaction-control
+START TRANSACTION; ALTER TABLE leads ADD a int;

@@ -1,0 +1,2 @@
+-- expect: server-wide
+ALTER DATABASE crm SET TABLESPACE fast;

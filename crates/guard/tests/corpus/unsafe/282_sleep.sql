@@ -1,0 +1,2 @@
+-- expect: sleep
+ALTER TABLE leads ADD a int; SELECT pg_sleep(5);
