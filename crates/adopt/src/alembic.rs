@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sql::{NodeEnum, Problem, Source, Statement};
 
-use crate::body::{Body, Ran, only};
+use crate::body::{Body, Ran};
 use crate::history::{Record, Row};
 use crate::manifest::Entry;
 use crate::revision::Revision;
@@ -89,10 +89,9 @@ pub(crate) fn project(
     for (at, (id, _, start)) in marks.iter().enumerate() {
         let end = marks.get(at + 1).map_or(offline.text.len(), |next| next.1);
         let Some(revision) = revisions.get(id) else { continue };
-        let part = only(&Source { text: offline.text[..end].into(), ..offline.clone() }, &(*start..end));
         let table = table.clone();
         let ours = move |statement: &Statement| is_about(&statement.node, &table);
-        match Body::without(&part, Ran::InTransaction, ours) {
+        match Body::part_without(offline, &(*start..end), Ran::InTransaction, ours) {
             Ok(body) => scripts.push(Script {
                 after: revision.after.clone(),
                 ..Script::new(id, revision.name(), revision.path.clone(), body)

@@ -27,29 +27,38 @@ impl Body {
     /// Takes the transaction control out of a text, and finds what cannot be carried. A text that changes in no other way
     /// is kept to the letter.
     pub(crate) fn of(source: &Source, ran: Ran) -> Result<Self, Vec<Problem>> {
-        Self::without(source, ran, |_| false)
+        read(source, ran, |_| false)
     }
 
     /// The same for a part of a file. Places stay places in the file.
     pub(crate) fn part(source: &Source, part: &Range<usize>, ran: Ran) -> Result<Self, Vec<Problem>> {
-        let body = Self::of(&only(source, part), ran)?;
-        Ok(if body.is_empty() { body } else { Self { text: tidy(&body.text), ..body } })
+        Self::part_without(source, part, ran, |_| false)
     }
 
     /// The same, and without some statements.
-    pub(crate) fn without(
+    pub(crate) fn part_without(
         source: &Source,
+        part: &Range<usize>,
         ran: Ran,
         leave_out: impl Fn(&Statement) -> bool + Send,
     ) -> Result<Self, Vec<Problem>> {
-        sql::parse(source, |statements| judge(source, ran, &statements, leave_out))
-            .unwrap_or_else(|problem| Err(vec![problem]))
+        let body = read(&only(source, part), ran, leave_out)?;
+        Ok(if body.is_empty() { body } else { Self { text: tidy(&body.text), ..body } })
     }
 
     /// Whether there is nothing to run.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
+}
+
+fn read(
+    source: &Source,
+    ran: Ran,
+    leave_out: impl Fn(&Statement) -> bool + Send,
+) -> Result<Body, Vec<Problem>> {
+    let judged = sql::parse(source, |statements| judge(source, ran, &statements, leave_out));
+    judged.unwrap_or_else(|problem| Err(vec![problem]))
 }
 
 fn judge(
@@ -156,8 +165,8 @@ fn tidy(text: &str) -> String {
     format!("{trimmed}\n")
 }
 
-/// The text with everything but one part blanked, so that places in it stay places in the file.
-pub(crate) fn only(source: &Source, part: &Range<usize>) -> Source {
+/// The text up to the end of a part, with everything before it blanked, so that places in it stay places in the file.
+fn only(source: &Source, part: &Range<usize>) -> Source {
     let blanked = |text: &str| text.chars().filter(|c| *c == '\n').collect::<String>();
     let text = blanked(&source.text[..part.start]) + &source.text[part.clone()];
     Source { text: text.into(), ..source.clone() }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use sql::{Problem, Source};
 
-use crate::body::{Body, Ran, only};
+use crate::body::{Body, Ran};
 use crate::history::{Record, Row};
 use crate::script::{Project, Script};
 
@@ -47,9 +47,8 @@ pub(crate) fn project(printed: &Source) -> Result<Project, Vec<Problem>> {
     let ends: Vec<usize> = marks.iter().skip(1).map(|mark| mark.1).chain([printed.text.len()]).collect();
     let (mut project, mut problems) = (Project::default(), Vec::new());
     for ((migration, _, start), end) in marks.into_iter().zip(ends) {
-        let part = only(&Source { text: printed.text[..end].into(), ..printed.clone() }, &(start..end));
         let ran = if migration.atomic { Ran::InTransaction } else { Ran::Bare };
-        match Body::without(&part, ran, |_| false) {
+        match Body::part(printed, &(start..end), ran) {
             Ok(body) => project.scripts.push(script(migration, body)),
             Err(found) => problems.extend(found),
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use adopt::{Settle, Tool};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Deploys a release's database changes to PostgreSQL in three stages: schema migrations (a hard gate), indexes built
@@ -74,8 +75,9 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a first pipeline.yaml, the folders and an example of each kind of file; never overwrites
-    Init,
+    /// Write a first pipeline.yaml, the folders and an example of each kind of file; or, with --from, take the migrations of
+    /// another tool over; never overwrites
+    Init(Init),
     /// Write the next migration, index or backfill file
     New {
         /// Which kind
@@ -105,6 +107,8 @@ pub(crate) enum Command {
         /// The rule's id; without it, all of them
         rule: Option<String>,
     },
+    /// Carry the history that another tool has kept in a database over, without running anything; after init --from
+    Adopt(Adopt),
     /// Say which migrations a database has had, without running them: for one that has objects but no history
     Baseline(Baseline),
     /// Mend the history of one migration: shown first, held against the catalog, recorded with the reason
@@ -268,6 +272,99 @@ pub(crate) struct Guard {
 pub(crate) enum GuardReport {
     Sarif,
     Github,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The tool whose project it is
+    #[arg(long, value_enum, value_name = "TOOL")]
+    pub(crate) from: Option<From>,
+    /// The tool's project, or the folder of its migrations; default: the pipeline's directory
+    #[arg(long, value_name = "DIR", requires = "from")]
+    pub(crate) source: Option<PathBuf>,
+    /// A database that the tool has migrated: its history is read, nothing is written to it
+    #[arg(long, value_name = "URL", requires = "from")]
+    pub(crate) database: Option<secrecy::SecretString>,
+    /// The environment of that database in pipeline.yaml
+    #[arg(long = "env", value_name = "NAME", default_value = "production", value_parser = name)]
+    pub(crate) environment: String,
+    /// The folder for the migrations; default: migrations, or pgdeploy/migrations where the tool has its own there
+    #[arg(long, value_name = "DIR", requires = "from")]
+    pub(crate) into: Option<PathBuf>,
+    /// The order of migrations whose names do not tell it (Prisma): first,second
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "from")]
+    pub(crate) order: Vec<String>,
+    /// The tool's history table, where it is not the usual one
+    #[arg(long, value_name = "SCHEMA.TABLE", requires = "from")]
+    pub(crate) history_table: Option<String>,
+    /// How the tool is started (Alembic, Django), such as 'poetry run alembic' or 'uv run python'
+    #[arg(long, value_name = "COMMAND", requires = "from")]
+    pub(crate) tool_command: Option<String>,
+    /// What `alembic upgrade base:heads --sql` has printed, where it cannot be run here
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub(crate) sql: Option<PathBuf>,
+    /// Only say what would be written
+    #[arg(long, requires = "from")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum From {
+    Alembic,
+    Prisma,
+    Flyway,
+    Sqlx,
+    Django,
+    Dbmate,
+    GolangMigrate,
+    Goose,
+    Refinery,
+}
+
+impl std::convert::From<From> for Tool {
+    fn from(from: From) -> Self {
+        match from {
+            From::Alembic => Tool::Alembic,
+            From::Prisma => Tool::Prisma,
+            From::Flyway => Tool::Flyway,
+            From::Sqlx => Tool::Sqlx,
+            From::Django => Tool::Django,
+            From::Dbmate => Tool::Dbmate,
+            From::GolangMigrate => Tool::GolangMigrate,
+            From::Goose => Tool::Goose,
+            From::Refinery => Tool::Refinery,
+        }
+    }
+}
+
+/// A name that can stand in pipeline.yaml.
+fn name(text: &str) -> Result<String, String> {
+    let fits = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
+    if fits { Ok(text.to_owned()) } else { Err("a name of lowercase letters, digits, _ and -".into()) }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Adopt {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// Why, for the records
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// What a migration is that the history leaves open: applied, pending, edited or gone
+    #[arg(long, value_name = "NAME=WHAT", value_parser = settlement)]
+    pub(crate) settle: Vec<(String, Settle)>,
+    /// Do it; without this it only says what it would do
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Who, for the records
+    #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
+    pub(crate) actor: Option<String>,
+}
+
+fn settlement(text: &str) -> Result<(String, Settle), String> {
+    let (name, what) = text.rsplit_once('=').ok_or("NAME=WHAT is wanted, such as add_email=applied")?;
+    Ok((name.to_owned(), what.parse()?))
 }
 
 #[derive(Debug, Args)]

@@ -126,6 +126,11 @@ impl Grandfathered {
         (list, gone)
     }
 
+    /// The list as its file holds it.
+    pub fn text(&self) -> Result<String, Error> {
+        serde_yaml::to_string(self).map_err(|source| Error::List { path: FILE.into(), source })
+    }
+
     /// Writes the list. `allow_growth` permits entries that the file at `path` does not have; a first list is no growth.
     pub fn write(&self, path: &Path, allow_growth: bool) -> Result<(), Error> {
         let before = Self::load(path)?;
@@ -140,8 +145,7 @@ impl Grandfathered {
                 return Err(Error::Growth { file: new.file.clone(), rule: new.rule.clone() });
             }
         }
-        let text = serde_yaml::to_string(self).map_err(|source| Error::List { path: path.into(), source })?;
-        std::fs::write(path, text).map_err(|source| Error::Io { path: path.into(), source })
+        std::fs::write(path, self.text()?).map_err(|source| Error::Io { path: path.into(), source })
     }
 }
 

@@ -4,12 +4,11 @@ use postgres::{RunLock, Session};
 
 use crate::act::Act;
 use crate::deploy::take_lock;
-use crate::event::{DeployEvent, StageName};
+use crate::event::DeployEvent;
 use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::reach;
 use crate::record::Recorder;
-use crate::release::File;
 use crate::request::Request;
 
 /// What a baseline would do, or has done.
@@ -66,11 +65,7 @@ async fn stamp(act: Act<'_>, covered: &[schema::Migration], reason: &str) -> Res
     let (number, ()) = act
         .run(async |row, recorder| {
             schema::baseline(lock, covered, &request.ledger, row.number).await.map_err(Failure::session)?;
-            let stamped = |file: &&File| {
-                file.stage == StageName::Schema
-                    && covered.iter().any(|migration| migration.source.path == file.path)
-            };
-            row.succeeded(request.release.files.iter().filter(stamped)).await.map_err(Failure::session)?;
+            row.have_had(request, &covered.iter().collect::<Vec<_>>()).await?;
             let at = covered.last().map(|migration| migration.id().to_owned()).unwrap_or_default();
             recorder.record(DeployEvent::Baselined {
                 at,

@@ -3,6 +3,7 @@
 use postgres::{Error, Row, Session, Warning, query};
 
 use crate::event::{StageName, StageResult};
+use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::release::File;
 use crate::request::Request;
@@ -140,6 +141,20 @@ impl Deployment {
             .execute(self.session.connection())
             .await?;
         Ok(())
+    }
+
+    /// Migrations that a person or another tool vouches for count as succeeded here.
+    pub(crate) async fn have_had(
+        &mut self,
+        request: &Request,
+        migrations: &[&schema::Migration],
+    ) -> Result<(), Failure> {
+        let stamped = |file: &&File| {
+            file.stage == StageName::Schema
+                && migrations.iter().any(|migration| migration.source.path == file.path)
+        };
+        let files = request.release.files.iter().filter(stamped);
+        self.succeeded(files).await.map_err(Failure::session)
     }
 
     /// A migration is taken back: its file has not succeeded here any more.

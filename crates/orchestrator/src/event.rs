@@ -183,6 +183,20 @@ pub enum DeployEvent {
         /// Why.
         reason: String,
     },
+    /// The history that another tool has kept was carried over.
+    #[serde(rename = "history.imported")]
+    Imported {
+        /// The tool.
+        tool: String,
+        /// Where it keeps its history.
+        table: String,
+        /// How many.
+        migrations: usize,
+        /// What a person has settled, such as `add_x=applied`.
+        settled: Vec<String>,
+        /// Why.
+        reason: String,
+    },
     /// The end.
     #[serde(rename = "deploy.finished")]
     Finished {

@@ -85,18 +85,19 @@ impl Failure {
 
     /// A database that has objects but no history of ours: which migrations it has had is for a person to say.
     pub(crate) fn unmanaged(state: &schema::State) -> Result<(), Self> {
+        let mut next = "say up to which file it is: pgdeploy baseline --at VERSION --reason TEXT --env {env}, or deploy to an empty database";
         let message = match state {
             schema::State::Fresh | schema::State::Managed => return Ok(()),
             schema::State::Unmanaged { objects, example } => format!(
                 "the database has {objects} tables, views or sequences ({example}) but no history: which migrations it has had is unknown"
             ),
             schema::State::Foreign { tool, table } => {
+                next = "carry that history over: pgdeploy adopt --reason TEXT --env {env} (the files come from: pgdeploy init --from TOOL); or say up to which file it is: pgdeploy baseline --at VERSION --reason TEXT --env {env}";
                 format!(
                     "{tool} keeps the history of this database in {table}: which of the files here it has had is unknown"
                 )
             }
         };
-        let next = "say up to which file it is: pgdeploy baseline --at VERSION --reason TEXT --env {env}, or deploy to an empty database";
         Err(Self::new(Verdict::Integrity, "E107", message).next(next))
     }
 
@@ -145,6 +146,13 @@ impl Failure {
         failure.next(
             "correct what stands in the way, then the same rollback again, or: pgdeploy deploy --env {env}",
         )
+    }
+
+    /// Another tool's history leaves questions open, or cannot be read.
+    pub fn adoption(findings: Vec<Problem>) -> Self {
+        let message =
+            format!("the history cannot be carried over yet: {}", counted(findings.len(), "finding"));
+        Self { problems: findings, ..Self::new(Verdict::Integrity, "E700", message) }
     }
 
     pub(crate) fn required_indexes(names: &[String]) -> Self {

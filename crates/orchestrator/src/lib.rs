@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod act;
+mod adopt;
 mod baseline;
 mod catalog;
 mod command;
@@ -36,6 +37,7 @@ mod services;
 mod stages;
 mod status;
 
+pub use adopt::{Adoption, ImportedMigration, adopt, unreadable};
 pub use baseline::{Baseline, baseline};
 pub use deploy::deploy;
 pub use event::{DeployEvent, Event, StageName, StageResult};

@@ -27,9 +27,8 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Told> {
 
 fn write_all(config: &Path) -> anyhow::Result<ExitCode> {
     let directory = config.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let schema = crate::render::json::pretty(&pipeline::json_schema()) + "\n";
-    write(config, &pipeline_text(directory)?)?;
-    write(&directory.join("pipeline.schema.json"), &schema)?;
+    write(config, &pipeline_text(directory, "production", None)?)?;
+    write(&directory.join("pipeline.schema.json"), &schema_text())?;
     // A folder that has files already has its own first one.
     for (folder, name, text) in [
         ("migrations", "0001_customers.sql", MIGRATION),
@@ -48,8 +47,18 @@ fn write_all(config: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The pipeline is called like its directory, as far as that is a name.
-fn pipeline_text(directory: &Path) -> anyhow::Result<String> {
+/// What editors read.
+pub(crate) fn schema_text() -> String {
+    crate::render::json::pretty(&pipeline::json_schema()) + "\n"
+}
+
+/// The pipeline is called like its directory, as far as that is a name. Its databases are an embedded one for `dev`, and
+/// that of `environment`; its migrations are in `folder`.
+pub(crate) fn pipeline_text(
+    directory: &Path,
+    environment: &str,
+    folder: Option<&Path>,
+) -> anyhow::Result<String> {
     let directory =
         directory.canonicalize().with_context(|| format!("{} cannot be entered", directory.display()))?;
     let name: String = directory.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -57,10 +66,25 @@ fn pipeline_text(directory: &Path) -> anyhow::Result<String> {
         name.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '_' }).collect();
     let name = name.trim_start_matches(|c: char| !c.is_ascii_lowercase()).to_owned();
     let name = if name.is_empty() { "app".to_owned() } else { name.chars().take(63).collect() };
+    let usual = Path::new("migrations");
+    let stages = folder.filter(|folder| *folder != usual);
+    let stages = stages
+        .map(|folder| format!("stages:\n  schema: {{ path: {} }}\n", folder.display()))
+        .unwrap_or_default();
+    let variable: String = environment
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .collect();
+    let (dev, after) = match environment {
+        "dev" => ("", ""),
+        _ => (
+            "  dev: { database: embedded }    # a real PostgreSQL in .pgdeploy/, started and stopped by pgdeploy\n",
+            ", after: [dev]",
+        ),
+    };
     Ok(format!(
-        "# yaml-language-server: $schema=./pipeline.schema.json\nversion: 1\nname: {name}\nenvironments:\n  \
-         dev: {{ database: embedded }}    # a real PostgreSQL in .pgdeploy/, started and stopped by pgdeploy\n  \
-         production: {{ database: \"${{PRODUCTION_DATABASE_URL}}\", after: [dev] }}\n"
+        "# yaml-language-server: $schema=./pipeline.schema.json\nversion: 1\nname: {name}\n{stages}environments:\n{dev}  \
+         {environment}: {{ database: \"${{{variable}_DATABASE_URL}}\"{after} }}\n"
     ))
 }
 

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod adopt;
 mod apply;
 mod baseline;
 mod check;
@@ -8,6 +9,7 @@ mod dev;
 mod extract;
 mod guard;
 mod init;
+pub(crate) mod init_from;
 mod new;
 mod plan;
 mod repair;
@@ -26,11 +28,15 @@ use crate::arguments::{Arguments, Command};
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let global = arguments.global;
     let result = match arguments.command {
-        Command::Init => init::run(&global),
+        Command::Init(arguments) => match arguments.from {
+            Some(from) => init_from::run(&global, &arguments, from.into()).await,
+            None => init::run(&global),
+        },
         Command::New { kind, name } => new::run(&global, kind, &name),
         Command::Check(check) => check::run(&global, &check).await,
         Command::Plan(look) => plan::run(&global, &look).await,
         Command::Deploy(deploy) => deploy::run(&global, &deploy).await,
+        Command::Adopt(arguments) => adopt::run(&global, &arguments).await,
         Command::Baseline(arguments) => baseline::run(&global, &arguments).await,
         Command::Repair(arguments) => repair::run(&global, &arguments).await,
         Command::Rollback(arguments) => rollback::run(&global, &arguments).await,

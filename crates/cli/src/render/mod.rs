@@ -1,5 +1,6 @@
 //! What people and programs see.
 
+pub(crate) mod adoption;
 mod board;
 pub(crate) mod diagnostic;
 pub(crate) mod diff;

@@ -1,0 +1,54 @@
+//! `pgdeploy adopt`: the history that another tool has kept becomes ours.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use adopt::{Manifest, Settle};
+use orchestrator::{Adoption, Failure};
+
+use crate::arguments::{Adopt, Format, Global};
+use crate::context::{Context, Prepare, Told};
+use crate::output::say;
+use crate::render::json;
+
+pub(crate) async fn run(global: &Global, arguments: &Adopt) -> Result<ExitCode, Told> {
+    let context = Context::load(global, arguments.environment.name.as_deref())?;
+    let manifest = Manifest::load(&context.directory())
+        .map_err(|problem| context.tell(&Failure::files(vec![problem])))?;
+    let settle: BTreeMap<String, Settle> = arguments.settle.iter().cloned().collect();
+    let prepared =
+        context.prepare(Prepare { with_upstreams: false, actor: arguments.actor.as_deref() }).await?;
+    let result =
+        orchestrator::adopt(&prepared.request, &manifest, &settle, &arguments.reason, arguments.yes).await;
+    prepared.finish().await;
+    let adoption = result.map_err(|failure| context.tell(&failure))?;
+    match context.format {
+        Format::Text => text(&adoption),
+        _ => {
+            let mut report = serde_json::to_value(&adoption).unwrap_or_default();
+            report["v"] = 1.into();
+            say(json::pretty(&report));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(adoption: &Adoption) {
+    let Adoption { tool, table, imported, pending, settled, deployment } = adoption;
+    say(format_args!("the history of {tool} in {table}"));
+    for each in imported {
+        let when = each.applied_at.as_deref().map(|at| format!("   applied {at}")).unwrap_or_default();
+        say(format_args!("  imported  {}{when}", each.migration));
+    }
+    pending.iter().for_each(|migration| say(format_args!("  pending   {migration}")));
+    settled.iter().for_each(|settled| say(format_args!("  settled   {settled}")));
+    let (number, pending) = (imported.len(), pending.len());
+    say(match deployment {
+        Some(deployment) => {
+            format!("ADOPTED     {number} migrations are in, {pending} are pending; deployment {deployment}")
+        }
+        None => format!(
+            "{number} migrations would be carried over without being run, {pending} are pending. Nothing was done; do it with --yes"
+        ),
+    });
+}
