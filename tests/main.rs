@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod adopt;
 mod adoption;
 mod bad_input;
 mod concurrency;

@@ -7,7 +7,7 @@ mod project;
 mod server;
 
 pub(crate) use client::Client;
-pub(crate) use example::{Example, root};
+pub(crate) use example::{Example, copy, root};
 pub(crate) use outcome::Outcome;
 pub(crate) use project::Project;
 pub(crate) use server::{database, server, until};

@@ -65,6 +65,11 @@ impl Project {
         self
     }
 
+    /// The same release, with its clients at another database.
+    pub(crate) fn at_database(self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }

@@ -105,14 +105,14 @@ fn run(
 fn one_by_one(tree: &Tree, home: &Path, command: Option<&str>, whole: Problem) -> Vec<Problem> {
     let Ok(revisions) = alembic::revisions(tree) else { return vec![whole] };
     let (program, start) = start(home, command, "alembic");
-    let mut problems = Vec::new();
-    for revision in revisions.values() {
+    let (mut problems, mut tried) = (Vec::new(), 0);
+    // A merge has no SQL, and no single revision before it.
+    for revision in revisions.values().filter(|revision| revision.after.len() < 2) {
+        tried += 1;
         let from = revision.after.first().map_or("base", String::as_str);
         let range = format!("{from}:{}", revision.id);
         let arguments = [start.clone(), vec!["upgrade".into(), range, "--sql".into()]].concat();
-        if revision.after.len() < 2
-            && let Err(problem) = run(home, &program, &arguments, None, "alembic")
-        {
+        if let Err(problem) = run(home, &program, &arguments, None, "alembic") {
             let message = format!("revision {} gives no SQL: {}", revision.id, problem.message);
             problems.push(Problem::with_file("E707", &revision.path, message).help(
                 "it asks the database while it runs (op.get_bind()): write its SQL by hand into what `alembic upgrade base:heads --sql` prints for the others, and name that with --sql FILE",
@@ -120,5 +120,5 @@ fn one_by_one(tree: &Tree, home: &Path, command: Option<&str>, whole: Problem) -
         }
     }
     // Where none works alone, it is not the revisions.
-    if problems.is_empty() || problems.len() == revisions.len() { vec![whole] } else { problems }
+    if problems.is_empty() || problems.len() == tried { vec![whole] } else { problems }
 }

@@ -7,9 +7,9 @@ use crate::body::{Body, Ran};
 use crate::history::{Record, Row};
 use crate::script::{Project, Script};
 
-/// Runs in the project's own Python, on a throwaway database: some operations look names up in the catalog, so each
-/// migration's SQL is run there before the next is asked for.
-pub(crate) const SCRIPT: &str = include_str!("django_export.py");
+/// Runs in the project's own Python, on an empty database that `PGDEPLOY_SCRATCH` names: some operations look names up in
+/// the catalog, so each migration's SQL is run there before the next is asked for.
+pub const SCRIPT: &str = include_str!("django_export.py");
 
 const MARK: &str = "-- pgdeploy: django ";
 

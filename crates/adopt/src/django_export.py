@@ -1,3 +1,9 @@
+"""Prints the SQL of every migration of a Django project, for `pgdeploy init --from django --sql FILE`.
+
+Run it where manage.py is, with an empty database in PGDEPLOY_SCRATCH, which it fills:
+    PGDEPLOY_SCRATCH='{"HOST": "localhost", "PORT": "5432", "NAME": "empty", "USER": "me", "PASSWORD": ""}' python this.py > FILE
+"""
+
 import json
 import os
 import re
@@ -20,11 +26,16 @@ from django.db.migrations.operations import RunPython
 
 if connection.vendor != "postgresql":
     sys.exit("the default database of the settings is %s and not postgresql" % connection.vendor)
-connection.settings_dict.update(json.loads(os.environ["PGDEPLOY_SCRATCH"]), PASSWORD="")
+if "PGDEPLOY_SCRATCH" not in os.environ:
+    sys.exit("PGDEPLOY_SCRATCH names no database")
+connection.settings_dict.update({"PASSWORD": "", **json.loads(os.environ["PGDEPLOY_SCRATCH"])})
 connection.settings_dict["OPTIONS"] = {
     key: value for key, value in connection.settings_dict.get("OPTIONS", {}).items() if not key.startswith("ssl")
 }
 connection.close()
+
+if connection.introspection.table_names():
+    sys.exit("the database in PGDEPLOY_SCRATCH is not empty")
 
 executor = MigrationExecutor(connection)
 loader = executor.loader

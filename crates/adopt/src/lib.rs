@@ -39,6 +39,7 @@ pub mod write;
 pub use ask::{Scratch, ask};
 pub use body::Body;
 pub use carry::{Carried, Settle, carry};
+pub use django::SCRIPT as DJANGO_SCRIPT;
 pub use history::{Outcome, Record};
 pub use manifest::{Entry, FILE as MANIFEST_FILE, Manifest};
 pub use order::{Placed, order};

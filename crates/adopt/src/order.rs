@@ -3,7 +3,7 @@
 use sql::Problem;
 
 use crate::history::{Outcome, Record};
-use crate::script::{Project, Script};
+use crate::script::{Project, Script, Version};
 use crate::tool::Tool;
 
 /// A migration at its place.
@@ -36,10 +36,11 @@ pub fn order(
         let Some(records) = records else { return Err(unversioned.into_iter().map(without_order).collect()) };
         scripts = by_history(scripts, records);
     }
+    let mut applied = scripts.len();
     if let Some(records) = records {
-        scripts = pending_last(scripts, records);
+        (scripts, applied) = pending_last(scripts, records);
     }
-    Ok(numbered(scripts))
+    Ok(numbered(scripts, applied))
 }
 
 fn without_order(script: &Script) -> Problem {
@@ -89,23 +90,24 @@ fn by_history(mut scripts: Vec<Script>, records: &[Record]) -> Vec<Script> {
     scripts
 }
 
-/// What is not in goes behind what is: it has not been needed by any of those.
-fn pending_last(scripts: Vec<Script>, records: &[Record]) -> Vec<Script> {
+/// What is not in goes behind what is: it has not been needed by any of those. Also says how many are in.
+fn pending_last(scripts: Vec<Script>, records: &[Record]) -> (Vec<Script>, usize) {
     let known = |id: &String| {
         let last = records.iter().rfind(|record| record.id == *id);
         last.is_some_and(|record| record.outcome != Outcome::Undone)
     };
     let is_in = |script: &Script| known(&script.id) || script.replaces.iter().any(known);
-    let (mut applied, pending): (Vec<_>, Vec<_>) = scripts.into_iter().partition(is_in);
-    applied.extend(pending);
-    applied
+    let (mut ordered, pending): (Vec<_>, Vec<_>) = scripts.into_iter().partition(is_in);
+    let applied = ordered.len();
+    ordered.extend(pending);
+    (ordered, applied)
 }
 
-/// The tool's own numbers are kept where they increase; a pending one that comes late gets the next free one. Where there
-/// are none, or in another order, all are counted from 1.
-fn numbered(scripts: Vec<Script>) -> Vec<Placed> {
+/// The tool's own numbers are kept where they increase; behind the first `applied`, one that comes late gets the next
+/// number. Where there are none, or in another order, all are counted from 1.
+fn numbered(scripts: Vec<Script>, applied: usize) -> Vec<Placed> {
     let width = scripts.len().to_string().len().max(4);
-    let kept = kept(&scripts);
+    let kept = kept(&scripts, applied);
     let mut counted = 0;
     let placed = scripts.into_iter().enumerate().map(|(at, script)| {
         if script.up.is_empty() {
@@ -119,19 +121,20 @@ fn numbered(scripts: Vec<Script>) -> Vec<Placed> {
     placed.collect()
 }
 
-fn kept(scripts: &[Script]) -> Option<Vec<String>> {
+fn kept(scripts: &[Script], applied: usize) -> Option<Vec<String>> {
     let mut newest = None::<u64>;
     let mut kept = Vec::with_capacity(scripts.len());
-    let highest =
-        scripts.iter().filter_map(|script| script.version.as_ref()).map(|version| version.number).max()?;
-    for script in scripts {
-        let version = script.version.as_ref()?;
-        match newest {
-            Some(newest) if newest >= highest => kept.push((newest + 1).to_string()),
-            Some(newest) if newest >= version.number => return None,
-            _ => kept.push(version.written.clone()),
-        }
-        newest = kept.last().and_then(|written| written.parse().ok());
+    for (at, script) in scripts.iter().enumerate() {
+        let Version { number, written } = script.version.as_ref()?;
+        let (number, written) = match newest {
+            Some(newest) if newest >= *number && at < applied => return None,
+            Some(newest) if newest >= *number => {
+                (newest + 1, format!("{:0width$}", newest + 1, width = written.len()))
+            }
+            _ => (*number, written.clone()),
+        };
+        kept.push(written);
+        newest = Some(number);
     }
     Some(kept)
 }
@@ -154,7 +157,6 @@ fn slug(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::body::Body;
-    use crate::script::Version;
 
     fn scripts(names: &[&str]) -> Project {
         let script = |name: &&str| {
@@ -182,6 +184,13 @@ mod tests {
         let gap = applied(&["20240101_a", "20240103_c"]);
         let placed = order(Tool::Sqlx, all, Some(&gap), &[]).unwrap();
         assert_eq!(stems(&placed), ["20240101_a", "20240103_c", "20240104_b"]);
+        let tight = order(
+            Tool::Sqlx,
+            scripts(&["01_a", "02_b", "03_c", "04_d"]),
+            Some(&applied(&["01_a", "03_c"])),
+            &[],
+        );
+        assert_eq!(stems(&tight.unwrap()), ["01_a", "03_c", "04_b", "05_d"]);
     }
 
     #[test]

@@ -72,9 +72,16 @@ pub(crate) fn record(row: &Row<'_>) -> Option<Record> {
         checksum: row.text("checksum"),
         started_at: row.text("started_at"),
         applied_at: finished,
-        note: row
-            .text("logs")
-            .and_then(|logs| logs.lines().find(|line| !line.trim().is_empty()).map(str::to_owned)),
+        note: row.text("logs").as_deref().and_then(cause),
         ..Record::of(row.text("migration_name")?)
     })
+}
+
+/// The line of the log that says why; the first ones say that it has failed.
+fn cause(logs: &str) -> Option<String> {
+    let line = logs
+        .lines()
+        .find(|line| line.starts_with("ERROR"))
+        .or_else(|| logs.lines().find(|line| !line.trim().is_empty()));
+    line.map(|line| line.trim().to_owned())
 }

@@ -67,6 +67,11 @@ impl Script {
         }
     }
 
+    /// Whether it can be taken back the way pgdeploy does it, in one transaction.
+    pub(crate) fn can_go_back(&self) -> bool {
+        self.up.transaction && self.down.as_ref().is_some_and(|down| down.transaction)
+    }
+
     /// With its number.
     pub(crate) fn numbered(self, version: Option<Version>) -> Self {
         Self { version, ..self }

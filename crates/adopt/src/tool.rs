@@ -63,7 +63,7 @@ impl Tool {
     /// Reads a project. `printed` is what a tool in Python has printed.
     pub fn read(self, tree: &Tree, printed: Option<&Source>) -> Result<Project, Vec<Problem>> {
         let unprinted = || vec![Problem::with_file("E707", tree.base(), "the tool's own SQL is needed")];
-        let project = match self {
+        let mut project = match self {
             Tool::Alembic => {
                 let revisions = alembic::revisions(tree)?;
                 alembic::project(&revisions, printed.ok_or_else(unprinted)?)
@@ -77,10 +77,20 @@ impl Tool {
             Tool::Goose => goose::read(tree),
             Tool::Refinery => refinery::read(tree),
         }?;
-        match project.scripts.is_empty() {
-            true => Err(vec![tree.nothing(&format!("migrations of {}", self.name()), &[""])]),
-            false => Ok(project),
+        if project.scripts.is_empty() {
+            return Err(vec![tree.nothing(&format!("migrations of {}", self.name()), &[""])]);
         }
+        let one_way = project.scripts.iter().filter(|script| script.down.is_some() && !script.can_go_back());
+        let one_way: Vec<String> = one_way
+            .map(|script| {
+                let path = script.path.display();
+                format!(
+                    "{path}: what takes it back is left out, since pgdeploy goes back in one transaction only"
+                )
+            })
+            .collect();
+        project.notes.extend(one_way);
+        Ok(project)
     }
 
     /// Understands the rows of the tool's table. `None` where they are not what the tool writes.

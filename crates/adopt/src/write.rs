@@ -39,7 +39,7 @@ pub fn files(tool: Tool, table: Option<String>, placed: &[Placed], folder: &Path
             entry.file = Some(stem.clone());
             entry.sha256 = Some(sha256(&text));
             files.push(NewFile { path: folder.join(format!("{stem}.sql")), text });
-            if let Some(down) = &each.script.down {
+            if let Some(down) = each.script.down.as_ref().filter(|_| each.script.can_go_back()) {
                 files
                     .push(NewFile { path: folder.join(format!("{stem}.down.sql")), text: down.text.clone() });
             }

@@ -300,9 +300,12 @@ pub(crate) struct Init {
     /// How the tool is started (Alembic, Django), such as 'poetry run alembic' or 'uv run python'
     #[arg(long, value_name = "COMMAND", requires = "from")]
     pub(crate) tool_command: Option<String>,
-    /// What `alembic upgrade base:heads --sql` has printed, where it cannot be run here
+    /// What `alembic upgrade base:heads --sql`, or for Django the script of --print-script, has printed elsewhere
     #[arg(long, value_name = "FILE", requires = "from")]
     pub(crate) sql: Option<PathBuf>,
+    /// Print the script that asks Django for its SQL, to be run where Django is
+    #[arg(long, requires = "from", conflicts_with_all = ["sql", "tool_command"])]
+    pub(crate) print_script: bool,
     /// Only say what would be written
     #[arg(long, requires = "from")]
     pub(crate) dry_run: bool,

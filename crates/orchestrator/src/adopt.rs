@@ -70,7 +70,12 @@ pub async fn adopt(
         carried.findings.push(empty(&table));
     }
     if !carried.findings.is_empty() {
-        return Err(Failure::adoption(carried.findings));
+        let (applied, pending) = (carried.applied.len(), carried.pending.len());
+        let mut failure = Failure::adoption(carried.findings);
+        failure.evidence.push(format!(
+            "beside that, {applied} would be carried over and {pending} are pending; nothing was done"
+        ));
+        return Err(failure);
     }
     let mut adoption = files.adoption(&carried, table);
     if !act {
@@ -167,9 +172,9 @@ impl Files<'_> {
 
     /// Pending files before applied ones: they could never run here.
     fn out_of_order(&self, carried: &Carried) -> Vec<Problem> {
-        let version = |at: usize| self.migration(at).map(|migration| migration.version);
-        let newest = carried.applied.iter().filter_map(|(at, _)| version(*at)).max();
-        let late = carried.pending.iter().filter(|at| version(**at) < newest);
+        let place = |at: usize| self.migration(at).map(|migration| migration.place);
+        let newest = carried.applied.iter().filter_map(|(at, _)| place(*at)).max();
+        let late = carried.pending.iter().filter(|at| place(**at) < newest);
         late.filter_map(|at| {
             let migration = self.migration(*at)?;
             let tool = self.manifest.tool.name();

@@ -14,6 +14,7 @@ use sql::{Problem, Source};
 use crate::arguments::{Global, Init};
 use crate::command::init;
 use crate::context::{Told, tell_error, tell_failure};
+use crate::output::say;
 use crate::render::{Style, adoption};
 
 /// What the database says, where one was named.
@@ -40,6 +41,10 @@ pub(crate) struct Outcome {
 }
 
 pub(crate) async fn run(global: &Global, arguments: &Init, from: Tool) -> Result<ExitCode, Told> {
+    if arguments.print_script {
+        say(adopt::DJANGO_SCRIPT.trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
     let style = Style::new(global.color);
     let tell = |problems: Vec<Problem>| tell_failure(&Failure::files(problems), global.format, style, "");
     let base = base(&global.config);
