@@ -3,6 +3,7 @@
 //! A figure alone says nothing about another machine; each command measures what it is compared with in the same run,
 //! prints a table, and writes the numbers with `--json FILE`. None of this is a test: nothing passes or fails by time.
 
+mod adopt;
 mod backfill;
 mod table;
 
@@ -22,6 +23,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Databases made by Alembic, Django, Prisma, dbmate, sqlx and refinery themselves, adopted.
+    Adopt(adopt::Adopt),
     /// A full-table correlated UPDATE as one statement, along the key, and over blocks.
     Backfill(backfill::Backfill),
 }
@@ -30,6 +33,7 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let table = match arguments.command {
+        Command::Adopt(adopt) => adopt.measure().await?,
         Command::Backfill(backfill) => backfill.measure().await?,
     };
     table.print();
