@@ -44,6 +44,45 @@ fn a_server_that_does_not_come_is_69_in_time() {
     assert!(started.elapsed() < Duration::from_secs(10));
 }
 
+/// A server whose postmaster accepts connections and answers none, as long as this lives.
+struct Frozen(rustix::process::Pid);
+
+impl Frozen {
+    fn new(server: &Server) -> Self {
+        let pid = server.pid().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        let frozen = Self(pid.expect("a running server"));
+        rustix::process::kill_process(frozen.0, rustix::process::Signal::STOP).expect("a process to freeze");
+        frozen
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let _ = rustix::process::kill_process(self.0, rustix::process::Signal::CONT);
+    }
+}
+
+#[test]
+fn a_server_that_accepts_and_does_not_answer_is_given_up_after_connect_timeout() {
+    let server = Server::throwaway().expect("a server");
+    let url = format!("{}&connect_timeout=1", server.url("postgres"));
+    let project = one_table(&url).pipeline("connect: { wait: 2s }\n");
+    let _frozen = Frozen::new(&server);
+    for command in ["plan", "status", "deploy"] {
+        let started = Instant::now();
+        project.pgdeploy(&[command]).exits(69).says("E301").says("no answer");
+        assert!(started.elapsed() < Duration::from_secs(6), "{command}");
+    }
+}
+
+#[test]
+fn a_user_before_a_socket_is_an_address_as_for_libpq() {
+    let project = Project::new();
+    let (before, after) = project.url.split_once(":///").expect("a socket's URL");
+    let url = format!("{before}://postgres@/{}", after.replace("user=postgres&", ""));
+    one_table(&url).deploy().exits(0);
+}
+
 #[test]
 fn a_wrong_password_is_77_at_once_and_no_such_database_is_2() {
     let mut server = Server::throwaway().expect("a server");

@@ -45,7 +45,10 @@ pub(crate) async fn run(
     // A grandchild in the background may hold the pipe open for ever.
     let said = tokio::time::timeout(Duration::from_millis(500), &mut reading).await.unwrap_or_default();
     match ended {
-        Err(_) => Err(format!("{program} was ended after {timeout:?}{}", tail(&said))),
+        Err(_) => {
+            let limit = humantime::format_duration(timeout);
+            Err(format!("{program} was ended after {limit}{}", tail(&said)))
+        }
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(format!("{program} failed: {status}{}", tail(&said))),
         Ok(Err(error)) => Err(format!("{program} cannot be waited for: {error}")),

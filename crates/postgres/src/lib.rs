@@ -9,6 +9,7 @@
 //! What the server answers with an error is an [`Error`] with a [`Class`], which says what can be done about it.
 #![forbid(unsafe_code)]
 
+mod address;
 mod backoff;
 mod cancel;
 mod error;

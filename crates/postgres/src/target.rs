@@ -1,12 +1,16 @@
 //! Where a database is, without ever showing the secret in it.
 
 use std::fmt;
+use std::future::Future;
+use std::io::ErrorKind;
 use std::str::FromStr;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::address;
 use crate::error::Error;
 use crate::session::Session;
 
@@ -15,6 +19,8 @@ use crate::session::Session;
 pub struct Target {
     options: PgConnectOptions,
     shown: String,
+    /// How long a server may take to accept a session; `None` for ever.
+    connect_timeout: Option<Duration>,
 }
 
 impl Target {
@@ -25,8 +31,9 @@ impl Target {
         if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
             return Err(Error::Address("must start with postgresql://".into()));
         }
+        let connect_timeout = address::connect_timeout(text).map_err(Error::Address)?;
         // The driver's message may quote the text, and the text holds the password.
-        let options = PgConnectOptions::from_str(text)
+        let options = PgConnectOptions::from_str(&address::readable(text))
             .map_err(|_| Error::Address("is not a valid postgresql:// URL".into()))?
             .disable_statement_logging();
         let host = match options.get_socket() {
@@ -35,13 +42,21 @@ impl Target {
         };
         let database = options.get_database().unwrap_or(options.get_username());
         let shown = format!("{host}/{database}");
-        Ok(Self { options, shown })
+        Ok(Self { options, shown, connect_timeout })
     }
 
-    /// Opens a session whose `application_name` is `pgdeploy/<role>`.
+    /// Opens a session whose `application_name` is `pgdeploy/<role>`, within the URL's `connect_timeout`.
     pub async fn connect(&self, role: &str) -> Result<Session, Error> {
         let options = self.options.clone().application_name(&format!("pgdeploy/{role}"));
-        Session::open(options.connect().await?, self).await
+        self.in_time(async { Session::open(options.connect().await?, self).await }).await
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let Some(limit) = self.connect_timeout else { return work.await };
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            let message = format!("no answer within {}s (connect_timeout)", limit.as_secs());
+            Err(Error::Connection(std::io::Error::new(ErrorKind::TimedOut, message)))
+        })
     }
 
     /// Opens a session that cannot write: what `plan` and `status` look through.
@@ -82,6 +97,8 @@ mod tests {
     fn a_socket_directory_is_an_address() {
         let target =
             Target::parse(&SecretString::from("postgresql:///crm?host=/run/pg&user=postgres")).unwrap();
+        assert_eq!(target.to_string(), "/run/pg/crm");
+        let target = Target::parse(&SecretString::from("postgresql://postgres@/crm?host=/run/pg")).unwrap();
         assert_eq!(target.to_string(), "/run/pg/crm");
     }
 }

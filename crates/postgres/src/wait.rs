@@ -33,7 +33,7 @@ pub struct Attempt<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
     /// Waiting did not help.
-    #[error("{target} did not become ready within {waited:?} ({attempts} attempts): {reason}")]
+    #[error("{target} did not become ready within {} ({}): {reason}", rounded(*.waited), counted(*.attempts))]
     TimedOut {
         /// Where.
         target: String,
@@ -76,6 +76,15 @@ pub async fn until_ready(
         tokio::time::sleep(retry_in).await;
     }
     unreachable!("the attempts are counted without end")
+}
+
+/// `3s`, `1m 30s`: to the second, which is as exact as anybody needs a wait.
+fn rounded(waited: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(waited.as_secs_f64().round() as u64))
+}
+
+fn counted(attempts: u32) -> String {
+    format!("{attempts} attempt{}", if attempts == 1 { "" } else { "s" })
 }
 
 /// A session, or `None` where the server answers but is in recovery.
