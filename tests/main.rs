@@ -16,6 +16,7 @@ mod guard;
 mod history;
 mod integrity;
 mod kill;
+mod ledger;
 mod pooler;
 mod promotion;
 mod schema_gate;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use postgres::{LockKey, RunLock, Session};
+use postgres::{Class, LockKey, RunLock, Session, cancel_on};
 use tokio_util::sync::CancellationToken;
 
 use crate::baseline;
@@ -92,8 +92,12 @@ impl Run<'_> {
             () = stop.cancelled() => return Err(Failure::interrupted("interrupted before anything was touched")),
             plan = self.plan(&mut session, lock) => plan?,
         };
-        bootstrap(self.request, &mut session, lock).await?;
-        let mut row = self.open(lock, &plan, records).await?;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(Failure::interrupted("interrupted before anything was touched")),
+            made = bootstrap(self.request, &mut session, lock) => made?,
+        }
+        let mut row = self.open(lock, &plan, records, stop).await?;
         self.summary.nothing_to_do = plan.is_empty();
         let result = self.guarded_by_services(&plan, &mut row, &mut session, lock, stop).await;
         self.deployment = Some(row);
@@ -123,9 +127,24 @@ impl Run<'_> {
     }
 
     /// Opens the deployment's row and starts the journal behind it.
-    async fn open(&mut self, lock: &RunLock, plan: &Plan, records: Records) -> Result<Deployment, Failure> {
+    async fn open(
+        &mut self,
+        lock: &RunLock,
+        plan: &Plan,
+        records: Records,
+        stop: &CancellationToken,
+    ) -> Result<Deployment, Failure> {
         let session = lock.session("ledger").await.map_err(Failure::session)?;
-        let row = Deployment::open(session, self.request, plan).await.map_err(Failure::session)?;
+        let canceller = session.canceller();
+        let opened = cancel_on(stop, &canceller, Deployment::open(session, self.request, plan)).await;
+        let row = opened
+            .map_err(|error| match error.class() {
+                Class::Cancelled if stop.is_cancelled() => {
+                    Failure::interrupted("interrupted before anything was touched")
+                }
+                _ => Failure::session(error),
+            })?
+            .stopped_by(stop);
         self.recorder.number(row.number);
         let journal = lock.session("journal").await.map_err(Failure::session)?;
         self.journal = Some(Journal::start(journal, &self.request.ledger, row.number, records));

@@ -1,12 +1,19 @@
 //! The deployment's row: who deployed what, how far it is, how it ended.
 
-use postgres::{Error, Row, Session, Warning, query};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use postgres::{Class, Error, Query, Row, Session, Warning, cancel_on, query};
+use tokio_util::sync::CancellationToken;
 
 use crate::event::{StageName, StageResult};
 use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::release::File;
 use crate::request::Request;
+
+/// How long a write waits for whoever holds the table, once a stop was asked for.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The row of the deployment that runs, and the session that writes it.
 pub(crate) struct Deployment {
@@ -17,6 +24,8 @@ pub(crate) struct Deployment {
     pub(crate) closed_earlier: Option<i64>,
     /// Whether a deployment before this one left the services stopped.
     pub(crate) found_services_stopped: bool,
+    /// Fires when there is no time to wait for others any more.
+    stop: CancellationToken,
 }
 
 /// What the ledger knows of the services.
@@ -40,6 +49,7 @@ impl ServicesState {
 impl Deployment {
     /// Opens the row. Whoever has the run lock is alone: a row that says "running" belongs to somebody who died.
     pub(crate) async fn open(mut session: Session, request: &Request, plan: &Plan) -> Result<Self, Error> {
+        session.bounded().await?;
         let ledger = sql::identifier(&request.ledger);
         let earlier = query(&format!(
             "UPDATE {ledger}.deployments SET status = 'interrupted', finished_at = clock_timestamp() \
@@ -76,7 +86,33 @@ impl Deployment {
         .fetch_one(session.connection())
         .await?;
         let number = row.try_get(0)?;
-        Ok(Self { session, ledger, number, closed_earlier, found_services_stopped })
+        let stop = CancellationToken::new();
+        Ok(Self { session, ledger, number, closed_earlier, found_services_stopped, stop })
+    }
+
+    /// The same, in a hurry once `stop` has fired.
+    pub(crate) fn stopped_by(self, stop: &CancellationToken) -> Self {
+        Self { stop: stop.clone(), ..self }
+    }
+
+    /// Writes. Who holds the table is waited for within the session's lock_timeout; once a stop was asked for, only for a
+    /// moment: then the row stays as it is, and the next deploy closes it.
+    async fn write(&mut self, statement: Query) -> Result<(), Error> {
+        self.revive().await?;
+        let hurry = CancellationToken::new();
+        let canceller = self.session.canceller();
+        let work = async { Ok::<_, Error>(statement.execute(self.session.connection()).await.map(drop)?) };
+        let written = tokio::select! {
+            written = cancel_on(&hurry, &canceller, work) => written,
+            never = hurried(&self.stop, &hurry) => match never {},
+        };
+        match written {
+            Err(error) if hurry.is_cancelled() && error.class() == Class::Cancelled => {
+                tracing::warn!("the deployment's row is locked by others and stays as it is");
+                Ok(())
+            }
+            written => written,
+        }
     }
 
     /// A deploy may take hours, and an idle session may have been ended meanwhile: then another takes its place.
@@ -84,7 +120,7 @@ impl Deployment {
         match self.session.run("SELECT 1").await {
             Err(error) if error.is_lost_connection() => {
                 self.session = self.session.target().clone().connect("ledger").await?;
-                Ok(())
+                self.session.bounded().await
             }
             other => other.map(drop),
         }
@@ -92,35 +128,25 @@ impl Deployment {
 
     /// Records how a stage stands.
     pub(crate) async fn stage(&mut self, stage: StageName, result: &str) -> Result<(), Error> {
-        self.revive().await?;
         let text = format!(
             "UPDATE {}.deployments SET stages = stages || jsonb_build_object($2::text, $3::text), heartbeat_at = clock_timestamp() \
              WHERE number = $1 AND status = 'running'",
             self.ledger
         );
-        query(&text)
-            .bind(self.number)
-            .bind(stage.as_str())
-            .bind(result)
-            .execute(self.session.connection())
-            .await?;
-        Ok(())
+        self.write(query(&text).bind(self.number).bind(stage.as_str()).bind(result.to_owned())).await
     }
 
     /// Records what is about to happen to the services, or has.
     pub(crate) async fn services(&mut self, state: ServicesState) -> Result<(), Error> {
-        self.revive().await?;
         let text = format!(
             "UPDATE {}.deployments SET services = $2 WHERE number = $1 AND status = 'running'",
             self.ledger
         );
-        query(&text).bind(self.number).bind(state.as_str()).execute(self.session.connection()).await?;
-        Ok(())
+        self.write(query(&text).bind(self.number).bind(state.as_str())).await
     }
 
     /// Records files that have succeeded here, byte for byte.
     pub(crate) async fn succeeded<'f>(&mut self, files: impl Iterator<Item = &'f File>) -> Result<(), Error> {
-        self.revive().await?;
         let (mut stages, mut paths, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
         for file in files {
             stages.push(file.stage.as_str());
@@ -133,14 +159,7 @@ impl Deployment {
              WHERE EXISTS (SELECT FROM {0}.deployments WHERE number = $4 AND status = 'running') ON CONFLICT DO NOTHING",
             self.ledger
         );
-        query(&text)
-            .bind(stages)
-            .bind(paths)
-            .bind(hashes)
-            .bind(self.number)
-            .execute(self.session.connection())
-            .await?;
-        Ok(())
+        self.write(query(&text).bind(stages).bind(paths).bind(hashes).bind(self.number)).await
     }
 
     /// Migrations that a person or another tool vouches for count as succeeded here.
@@ -170,23 +189,24 @@ impl Deployment {
 
     /// Closes the row. A row that somebody else has closed in the meantime (we had lost the lock) is left alone.
     pub(crate) async fn close(mut self, status: &str, exit: i32, warnings: &[Warning]) -> Result<(), Error> {
-        self.revive().await?;
         let text = format!(
             "UPDATE {}.deployments SET status = $2, exit_code = $3, warnings = $4, finished_at = clock_timestamp() \
              WHERE number = $1 AND status = 'running'",
             self.ledger
         );
         let warnings = serde_json::to_value(warnings).unwrap_or_default();
-        query(&text)
-            .bind(self.number)
-            .bind(status)
-            .bind(exit)
-            .bind(warnings)
-            .execute(self.session.connection())
-            .await?;
+        self.write(query(&text).bind(self.number).bind(status.to_owned()).bind(exit).bind(warnings)).await?;
         self.session.close().await;
         Ok(())
     }
+}
+
+/// Fires `hurry` a moment after `stop`.
+async fn hurried(stop: &CancellationToken, hurry: &CancellationToken) -> Infallible {
+    stop.cancelled().await;
+    tokio::time::sleep(GRACE).await;
+    hurry.cancel();
+    std::future::pending().await
 }
 
 impl StageResult {

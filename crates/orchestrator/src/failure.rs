@@ -207,7 +207,7 @@ impl Failure {
             Class::Contention => Self::new(
                 Verdict::TryAgain,
                 "E313",
-                format!("others hold locks on what has to be read: {error}"),
+                format!("others hold locks on what has to be read or recorded: {error}"),
             )
             .next("when they have let go: pgdeploy deploy --env {env}"),
             _ => match error {

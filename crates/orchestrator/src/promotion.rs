@@ -45,6 +45,7 @@ async fn evidence(request: &Request, upstream: &Upstream) -> Result<HashSet<Key>
     let Some(target) = &upstream.target else { return Ok(HashSet::new()) };
     let unreadable = |error: Error| Failure::upstream(&upstream.name, &error);
     let mut session = target.connect_read_only("gate").await.map_err(unreadable)?;
+    session.bounded().await.map_err(unreadable)?;
     let known = succeeded(&mut session, &request.ledger).await.map_err(unreadable)?;
     session.close().await;
     Ok(known)

@@ -19,7 +19,7 @@ pub(crate) async fn for_writing(request: &Request, recorder: &Recorder<'_>) -> R
     let mut session =
         postgres::wait::until_ready(&request.target, &request.patience, told).await.map_err(Failure::wait)?;
     postgres::fitness::check(&mut session).await.map_err(Failure::unfit)?;
-    bounded(&mut session).await?;
+    session.bounded().await.map_err(Failure::session)?;
     understood(&mut session, request).await?;
     Ok(session)
 }
@@ -27,7 +27,7 @@ pub(crate) async fn for_writing(request: &Request, recorder: &Recorder<'_>) -> R
 /// A session that cannot write, at once or not at all: what `plan` and `status` look through. A standby will do.
 pub(crate) async fn for_reading(request: &Request) -> Result<Session, Failure> {
     let mut session = request.target.connect_read_only("status").await.map_err(Failure::session)?;
-    bounded(&mut session).await?;
+    session.bounded().await.map_err(Failure::session)?;
     understood(&mut session, request).await?;
     Ok(session)
 }
@@ -51,9 +51,4 @@ async fn understood(session: &mut Session, request: &Request) -> Result<(), Fail
         }
         None => Ok(()),
     }
-}
-
-/// Reading the catalog waits for who holds a table exclusively, but not for ever.
-async fn bounded(session: &mut Session) -> Result<(), Failure> {
-    session.run("SET lock_timeout = '10s'").await.map(drop).map_err(Failure::session)
 }

@@ -29,7 +29,7 @@ pub use cancel::{Canceller, cancel_on};
 pub use error::{Class, Error, ScriptError, ServerError};
 pub use lock::{Holder, LockError, LockKey, RunLock};
 pub use notice::{Notice, Notices, Severity, notice_layer};
-pub use query::query;
+pub use query::{Query, query};
 pub use session::Session;
 pub use sqlx::Row;
 pub use sqlx::postgres::PgRow;

@@ -135,6 +135,11 @@ impl Session {
         self.run(&self.baseline()).await.map(drop)
     }
 
+    /// From now on waits for whoever holds a table, but not for ever: for reading the catalog and for our own records.
+    pub async fn bounded(&mut self) -> Result<(), Error> {
+        self.run("SET lock_timeout = '10s'").await.map(drop)
+    }
+
     /// What can end a statement of this session from outside.
     pub fn canceller(&self) -> Canceller {
         Canceller::new(self.target.clone(), self.pid)
