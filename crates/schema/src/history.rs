@@ -58,8 +58,6 @@ pub const LEDGER: Component = Component {
            reason text NOT NULL, \
            deployment bigint NOT NULL, \
            undone_at timestamptz NOT NULL DEFAULT clock_timestamp())",
-        "ALTER TABLE {schema}.migrations ADD COLUMN imported_from text; \
-         COMMENT ON COLUMN {schema}.migrations.imported_from IS 'the tool that had applied it, and its own name for it'",
     ],
 };
 
