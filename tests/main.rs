@@ -14,6 +14,7 @@ mod database_states;
 mod example;
 mod guard;
 mod history;
+mod indexes;
 mod integrity;
 mod kill;
 mod ledger;

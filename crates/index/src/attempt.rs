@@ -10,6 +10,7 @@ use crate::ledger::Ended;
 use crate::leftover::CLEANING;
 use crate::outcome::Settled;
 use crate::plan::judge;
+use crate::room::Room;
 use crate::settle::{Story, Turn, act};
 use crate::state::State;
 use crate::survey::Table;
@@ -36,6 +37,7 @@ impl Worker<'_> {
             return Ok(Some(Ending::skipped(self.over)));
         }
         if story.attempts == 0
+            && !story.repaired
             && let Some(other) = self.covered_by(declaration, table).await?
         {
             return Ok(Some(Ending::covered(declaration, &other)));
@@ -45,6 +47,15 @@ impl Worker<'_> {
             Waited::Changed => return Ok(None),
             Waited::Held(holders) => return Ok(Some(Ending::busy(table, &who(&holders)))),
             Waited::Stopped(_) => return Ok(Some(Ending::skipped(Reason::Stopped))),
+        }
+        let room = match Room::of(&mut self.session, declaration, table).await {
+            Ok(room) => room,
+            // What cannot be estimated is built all the same.
+            Err(error) if error.server().is_some() => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(words) = room.as_ref().and_then(Room::refusal) {
+            return Ok(Some(Ending::no_room(words)));
         }
         story.attempts += 1;
         let mut session = unlimited::session(self.stage.lock).await?;
@@ -58,6 +69,7 @@ impl Worker<'_> {
             table: declaration.table.clone(),
             attempt: story.attempts,
             table_bytes: table.size_bytes,
+            estimated_bytes: room.and_then(|room| room.estimated_bytes),
         });
         let statement = declaration.statement(&table.quoted(), true);
         let text = statement.text();

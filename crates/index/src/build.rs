@@ -6,6 +6,7 @@ use postgres::{Error, Session};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::settings::OnInterrupt;
 use crate::unlimited::LAST_CALL;
 use crate::watch::{Watch, lock};
 
@@ -17,7 +18,8 @@ pub(crate) enum Ended {
     Refused(Error),
     /// We do not wait for it, and the server goes on.
     Detached(Reason),
-    /// Nothing had been built, so it was cancelled; what it left is to be cleaned.
+    /// Nothing had been built, or an interrupted deploy keeps none of it: it was cancelled, and what it left is to be
+    /// cleaned.
     Cancelled(Reason),
 }
 
@@ -53,6 +55,8 @@ pub(crate) struct Limits<'a> {
     /// How long writers are waited for while nothing is built.
     pub(crate) writers: Duration,
     pub(crate) stop: &'a CancellationToken,
+    /// Whether a stop cancels a build that has begun in earnest.
+    pub(crate) on_interrupt: OnInterrupt,
 }
 
 /// Sends the statement, alone in its call, and watches. Dropping this future leaves the server to finish the build.
@@ -72,9 +76,12 @@ pub(crate) async fn attempt(
         () = tokio::time::sleep_until(limits.deadline) => limits.over,
         () = watch.until_stuck(pid, limits.writers) => Reason::Writers,
     };
-    watch.look_again(pid).await;
-    if !lock(&seen).nothing_built() {
-        return Ended::Detached(reason);
+    let kept = limits.on_interrupt == OnInterrupt::Detach || reason != Reason::Stopped;
+    if kept {
+        watch.look_again(pid).await;
+        if !lock(&seen).nothing_built() {
+            return Ended::Detached(reason);
+        }
     }
     let cancelled = async {
         // Asked again until it comes back: a cancel that arrives between two of the build's transactions hits neither.

@@ -5,7 +5,7 @@ use postgres::{Error, Row, ServerError, Session};
 
 use crate::declaration::Declaration;
 use crate::head::Head;
-use crate::survey::Table;
+use crate::survey::{TABLESPACE, Table};
 
 /// What the server makes of a declaration.
 pub(crate) enum Made {
@@ -26,7 +26,7 @@ pub(crate) async fn ask(
     let copy = sql::qualified("pg_temp", &table.name);
     let statement = declaration.statement(&copy, false);
     let begin = format!(
-        "BEGIN; SET LOCAL lock_timeout = '2s'; CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP",
+        "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL temp_tablespaces = ''; CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP",
         sql::identifier(&table.name),
         table.quoted()
     );
@@ -38,8 +38,12 @@ pub(crate) async fn ask(
             return server(error).map(Made::Refused);
         }
         let index = sql::qualified("pg_temp", &declaration.name);
-        let text = format!("SELECT pg_catalog.pg_get_indexdef({}::regclass)", sql::literal(&index));
-        Ok(Made::Text(session.one(&text).await?.try_get(0)?))
+        let text = format!(
+            "SELECT pg_catalog.pg_get_indexdef(c.oid), {TABLESPACE} FROM pg_catalog.pg_class c WHERE c.oid = {}::regclass",
+            sql::literal(&index)
+        );
+        let row = session.one(&text).await?;
+        Ok(Made::Text(described(declaration, row.try_get(0)?, &row.try_get::<String, _>(1)?)))
     };
     let made = made.await;
     session.run("ROLLBACK").await?;
@@ -52,6 +56,22 @@ fn server(error: Error) -> Result<Box<ServerError>, Error> {
         other => Err(other),
     }
 }
+
+/// The text of an index, with its tablespace if the declaration names one: where it does not, any will do.
+pub(crate) fn described(declaration: &Declaration, text: String, tablespace: &str) -> String {
+    match &declaration.tablespace {
+        Some(_) => format!("{text}{IN_TABLESPACE}{tablespace}"),
+        None => text,
+    }
+}
+
+/// The same without the tablespace, for comparing with indexes that are wherever they are.
+pub(crate) fn anywhere(declaration: &Declaration, text: &str) -> String {
+    let cut = declaration.tablespace.as_ref().and(text.rsplit_once(IN_TABLESPACE));
+    cut.map_or(text, |(text, _)| text).to_owned()
+}
+
+const IN_TABLESPACE: &str = " TABLESPACE ";
 
 /// Whether two texts of `pg_get_indexdef` are the same index on the same table; the name of the schema they show for
 /// the table is left out.

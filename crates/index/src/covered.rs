@@ -4,7 +4,7 @@ use postgres::{Error, Row, query};
 
 use crate::compare::{self, Made};
 use crate::declaration::Declaration;
-use crate::survey::Table;
+use crate::survey::{TABLESPACE, Table};
 use crate::worker::Worker;
 
 impl Worker<'_> {
@@ -17,13 +17,15 @@ impl Worker<'_> {
         if declaration.derived {
             return Ok(None);
         }
-        let text = "SELECT c.relname::text, pg_catalog.pg_get_indexdef(i.indexrelid) \
+        let text = format!(
+            "SELECT c.relname::text, pg_catalog.pg_get_indexdef(i.indexrelid), {TABLESPACE} \
              FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
              WHERE i.indrelid::int8 = $1 AND i.indisvalid AND i.indisready AND i.indislive AND i.indisunique = $2 \
-               AND c.relname <> ALL ($3) ORDER BY 1";
+               AND c.relname <> ALL ($3) ORDER BY 1"
+        );
         let doomed: Vec<String> =
             self.declarations.tombstones.iter().map(|tombstone| tombstone.name.clone()).collect();
-        let rows = query(text)
+        let rows = query(&text)
             .bind(table.oid)
             .bind(declaration.unique)
             .bind(doomed)
@@ -37,8 +39,9 @@ impl Worker<'_> {
             return Ok(None);
         };
         for row in rows {
-            let (name, there): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-            if compare::same(&made, &there) {
+            let (name, there, tablespace): (String, String, String) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            if compare::same(&made, &compare::described(declaration, there, &tablespace)) {
                 return Ok(Some(name));
             }
         }

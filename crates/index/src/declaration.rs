@@ -7,7 +7,7 @@ use std::time::Duration;
 use postgres::ServerError;
 use sql::{Problem, Source};
 
-use crate::settings::OnDrift;
+use crate::settings::{OnDrift, Settings};
 
 /// `CREATE [UNIQUE] INDEX name ON table ...`: an index that should exist.
 #[derive(Debug, Clone)]
@@ -40,6 +40,10 @@ pub struct Declaration {
     pub(crate) tail: usize,
     /// Neither a predicate nor an expression: the builds of such indexes do not wait for each other.
     pub(crate) plain: bool,
+    /// The columns of a plain B-tree index, with those it includes; what such an index needs can be estimated.
+    pub(crate) columns: Option<Vec<String>>,
+    /// `TABLESPACE`, where it is written.
+    pub(crate) tablespace: Option<String>,
     /// Not declared by itself: one that takes the place of another, or a partition's part of one.
     pub(crate) derived: bool,
 }
@@ -87,6 +91,11 @@ impl Declaration {
     /// The same index on a partition.
     pub(crate) fn on_partition(&self, name: String, schema: &str, table: &str) -> Self {
         Self { schema: Some(schema.to_owned()), table: table.to_owned(), ..self.named(name) }
+    }
+
+    /// Whether another index of its name gives it its place.
+    pub(crate) fn replaces(&self, settings: &Settings) -> bool {
+        self.on_drift.unwrap_or(settings.on_drift) == OnDrift::Replace
     }
 
     /// What the server is sent to have the index on `relation`, which is a quoted name.

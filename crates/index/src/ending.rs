@@ -86,6 +86,20 @@ impl Ending {
         Self::short(Settled::Failed, reason, &format!("try again: {AGAIN}"))
     }
 
+    /// Not repaired, because only its declaration would say how.
+    pub(crate) fn undeclared(words: &str) -> Self {
+        Self::short(
+            Settled::Incomplete,
+            words.to_owned(),
+            "declare it in indexes/, then pgdeploy deploy --env {env}",
+        )
+    }
+
+    /// The disk cannot hold it.
+    pub(crate) fn no_room(words: String) -> Self {
+        Self::short(Settled::Failed, words, &format!("free disk space, then {AGAIN}"))
+    }
+
     /// A state in which nothing can be done.
     pub(crate) fn refused(state: State, note: Option<String>) -> Self {
         let next = match state {
@@ -161,7 +175,9 @@ impl Ending {
     /// Cancelled before anything was built.
     pub(crate) fn blocked(outcome: Settled, reason: Reason, by: &str) -> Self {
         let by = if by.is_empty() { String::new() } else { format!("; it waited for {by}") };
-        let reason = format!("cancelled before anything was built: {}{by}", reason.words());
+        let when =
+            if reason == Reason::Stopped { "cancelled" } else { "cancelled before anything was built" };
+        let reason = format!("{when}: {}{by}", reason.words());
         Self::short(outcome, reason, &format!("when they are done: {AGAIN}"))
     }
 

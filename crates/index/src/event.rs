@@ -18,6 +18,9 @@ pub enum Event {
         attempt: u32,
         /// How large the table is.
         table_bytes: i64,
+        /// How large the index will be, where the table's statistics tell; the server writes about as much again to its
+        /// log, and to temporary files where the sort does not fit into `maintenance_work_mem`.
+        estimated_bytes: Option<i64>,
     },
     /// How far a build is, ours or one that is adopted (`pg_stat_progress_create_index`, section 28.4.4).
     #[serde(rename = "index.progress")]

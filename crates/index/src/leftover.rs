@@ -18,6 +18,8 @@ use crate::state::State;
 use crate::survey::{FoundName, Table};
 use crate::worker::{Waited, Worker, who};
 
+/// How often an index that cannot be dropped is built anew.
+const REINDEXES: u32 = 2;
 /// How long the removal of what a build of ours has left is waited for before the server is left to finish it.
 pub(crate) const CLEANING: Duration = Duration::from_secs(20);
 
@@ -59,10 +61,13 @@ impl Worker<'_> {
                 rejects_rows: name.rejects_rows(),
             });
         }
-        if name.attached || name.constraint.is_some() {
+        if (name.part_of.is_some() || name.constraint.is_some()) && story.attempts >= REINDEXES {
+            return Ok(Some(Ending::failed("REINDEX succeeded, and the index is not valid".into())));
+        }
+        if name.part_of.is_some() || name.constraint.is_some() {
             // It cannot be dropped by itself.
             story.attempts += 1;
-            return Ok(self.reindex(declaration, table, &name.schema).await?.map(Ending::failed));
+            return Ok(self.reindex(&declaration.name, Some(declaration), table).await?.map(Ending::failed));
         }
         match self.clean(declaration, table, &name, self.deadline).await? {
             None => Ok(None),

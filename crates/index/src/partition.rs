@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use postgres::Error;
 
-use crate::build::{self, Ended as Attempt};
 use crate::compare::{self, Made};
 use crate::declaration::Declaration;
 use crate::ending::Ending;
@@ -16,8 +15,6 @@ use crate::settle::{Story, Turn, act};
 use crate::state::State;
 use crate::survey::Table;
 use crate::tree::{Part, Step, Tree};
-use crate::unlimited;
-use crate::watch::Watch;
 use crate::worker::Worker;
 
 impl Worker<'_> {
@@ -30,7 +27,7 @@ impl Worker<'_> {
         was_there: bool,
     ) -> Result<Turn, Error> {
         let made = match compare::ask(&mut self.session, declaration, table).await? {
-            Made::Text(text) => text,
+            Made::Text(text) => compare::anywhere(declaration, &text),
             Made::Refused(report) => {
                 let copy = sql::qualified("pg_temp", &table.name);
                 let problem = declaration.statement(&copy, false).problem(&report);
@@ -67,6 +64,9 @@ impl Worker<'_> {
             return Ok(Some(Ending::there(outcome, name)));
         }
         let tree = Tree::read(&mut self.session, table.oid).await?;
+        if let (false, [reason]) = (tree.is_begun(&declaration.name), reasons.as_slice()) {
+            return Ok(Some(Ending::failed(reason.clone())));
+        }
         let (have, all) = tree.counted(&declaration.name, &made);
         Ok(Some(Ending::incomplete(have, all, &reasons)))
     }
@@ -108,7 +108,7 @@ impl Worker<'_> {
             Step::Reindex { node, index, parent } => {
                 let wish = part(declaration, tree, node).named(index.name.clone());
                 let table = table_of(tree, node);
-                if let Some(words) = self.reindex(&wish, &table, &index.schema).await? {
+                if let Some(words) = self.reindex(&wish.name, Some(&wish), &table).await? {
                     return Ok(Some(words));
                 }
                 // Newer servers look at the parent again; where the last partition is still to come, any does.
@@ -142,31 +142,6 @@ impl Worker<'_> {
             Err(error) => Err(error),
         }
     }
-
-    /// REINDEX CONCURRENTLY, for an index that cannot be dropped by itself; words where it fails.
-    pub(crate) async fn reindex(
-        &mut self,
-        declaration: &Declaration,
-        table: &Table,
-        schema: &str,
-    ) -> Result<Option<String>, Error> {
-        let mut session = unlimited::session(self.stage.lock).await?;
-        let mut act = act("reindex", declaration, table, State::Invalid);
-        act.pid = Some(session.pid());
-        let id = self.begin(act).await?;
-        let mut watch = Watch::open(self.stage, &declaration.name, table).await;
-        let text = format!("REINDEX INDEX CONCURRENTLY {}", sql::qualified(schema, &declaration.name));
-        let (outcome, words) = match build::attempt(&mut session, &text, &mut watch, &self.limits()).await {
-            Attempt::Done => ("repaired", None),
-            Attempt::Refused(error) => ("failed", Some(format!("REINDEX failed: {error}"))),
-            Attempt::Detached(why) => {
-                ("detached", Some(format!("{}; the server goes on with REINDEX", why.words())))
-            }
-            Attempt::Cancelled(why) => ("blocked", Some(format!("REINDEX cancelled: {}", why.words()))),
-        };
-        self.finish(id, Ended { outcome, message: words.as_deref(), ..Ended::default() }).await?;
-        Ok(words)
-    }
 }
 
 /// The declaration for one table of the tree.
@@ -175,7 +150,7 @@ fn part(declaration: &Declaration, tree: &Tree, node: usize) -> Declaration {
     match node {
         0 => declaration.clone(),
         _ => {
-            let name = with_end(&declaration.name, &format!("_{}", table.name));
+            let name = name_of_part(&declaration.name, &table.name);
             declaration.on_partition(name, &table.schema, &table.name)
         }
     }
@@ -184,14 +159,10 @@ fn part(declaration: &Declaration, tree: &Tree, node: usize) -> Declaration {
 /// A table of the tree, as far as records and monitors need to know it.
 fn table_of(tree: &Tree, node: usize) -> Table {
     let table = &tree.nodes[node];
-    Table {
-        oid: table.oid,
-        schema: table.schema.clone(),
-        name: table.name.clone(),
-        kind: table.kind.clone(),
-        owner: String::new(),
-        owned: true,
-        size_bytes: 0,
-        family: tree.nodes[0].oid,
-    }
+    Table::known(table.oid, tree.nodes[0].oid, table.schema.clone(), table.name.clone(), table.kind.clone())
+}
+
+/// What a partition's part of an index is called.
+pub(crate) fn name_of_part(index: &str, partition: &str) -> String {
+    with_end(index, &format!("_{partition}"))
 }

@@ -7,7 +7,7 @@ use crate::compare::same;
 use crate::declaration::{Declaration, Declarations, Tombstone};
 use crate::ledger::Memory;
 use crate::locks;
-use crate::settings::OnDrift;
+use crate::settings::Settings;
 use crate::state::{self, Action, State};
 use crate::survey::{self, Found, FoundName};
 
@@ -61,14 +61,28 @@ pub(crate) struct Judged {
     pub(crate) left: bool,
 }
 
+impl Judged {
+    /// Whether an index of another definition can give its place away.
+    fn replaceable(&self) -> bool {
+        let partitioned = self.found.table.as_ref().is_some_and(|table| table.kind == "p");
+        !partitioned
+            && self.found.name.as_ref().is_some_and(|name| name.part_of.is_none() && name.kept_for.is_none())
+    }
+}
+
 /// Reads the catalog and the ledger. Reads only; works without a ledger and without the tables.
-pub async fn plan(session: &mut Session, declarations: &Declarations, ledger: &str) -> Result<Plan, Error> {
+pub async fn plan(
+    session: &mut Session,
+    declarations: &Declarations,
+    settings: &Settings,
+    ledger: &str,
+) -> Result<Plan, Error> {
     let indexes: Vec<&Declaration> = declarations.indexes.iter().collect();
     let tombstones: Vec<&Tombstone> = declarations.tombstones.iter().collect();
     let judged = judge(session, &indexes, ledger).await?;
     let dropped = survey::tombstones(session, &tombstones).await?;
     let mut items: Vec<Item> =
-        indexes.iter().zip(&judged).map(|(index, judged)| item(index, judged)).collect();
+        indexes.iter().zip(&judged).map(|(index, judged)| item(index, judged, settings)).collect();
     items.extend(
         tombstones.iter().zip(&dropped).map(|(tombstone, name)| item_of_tombstone(tombstone, name.as_ref())),
     );
@@ -126,7 +140,7 @@ fn one(index: &Declaration, found: Found, memory: &Memory) -> Judged {
     Judged { state, note, found, same: same_text, left }
 }
 
-fn item(index: &Declaration, judged: &Judged) -> Item {
+fn item(index: &Declaration, judged: &Judged, settings: &Settings) -> Item {
     let table = match &index.schema {
         Some(schema) => format!("{schema}.{}", index.table),
         None => index.table.clone(),
@@ -141,9 +155,9 @@ fn item(index: &Declaration, judged: &Judged) -> Item {
         name: index.name.clone(),
         table,
         state: judged.state,
-        action: match (judged.state, index.on_drift) {
-            (State::Drifted, Some(OnDrift::Replace)) => Action::Build,
-            (state, _) => state.action(),
+        action: match judged.state {
+            State::Drifted if index.replaces(settings) && judged.replaceable() => Action::Replace,
+            state => state.action(),
         },
         note,
         declared_at: index.place(),
@@ -152,7 +166,7 @@ fn item(index: &Declaration, judged: &Judged) -> Item {
 }
 
 fn item_of_tombstone(tombstone: &Tombstone, name: Option<&FoundName>) -> Item {
-    let (state, note) = state::of_tombstone(name);
+    let (state, note) = state::of_tombstone(&tombstone.name, name);
     Item {
         name: tombstone.name.clone(),
         table: name.and_then(|name| name.of_table.clone()).unwrap_or_default(),

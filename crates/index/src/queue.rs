@@ -32,16 +32,19 @@ impl Queued {
     }
 
     /// Ends the wait of one of ours: it tries again, and the build would be lost.
-    pub(crate) async fn end(&self, session: &mut Session) -> Result<bool, Error> {
+    pub(crate) async fn end_if_ours(&self, session: &mut Session) -> Result<(), Error> {
         if self.ours && self.mutual {
             let cancel = query("SELECT pg_catalog.pg_cancel_backend($1)").bind(self.who.pid);
-            return Ok(cancel.fetch_one(session.connection()).await?.try_get(0)?);
+            cancel.execute(session.connection()).await?;
         }
-        Ok(false)
+        Ok(())
     }
 
-    /// What a person can do about it.
+    /// What is done about it, or what a person can do.
     pub(crate) fn advice(&self) -> String {
+        if self.ours && self.mutual {
+            return "it would end the build with a deadlock, and is cancelled".into();
+        }
         format!(
             "it waits for the build and ends it with a deadlock once the build waits for it: SELECT pg_cancel_backend({});",
             self.who.pid

@@ -16,7 +16,6 @@ use crate::ledger::Ended;
 use crate::name::{NEW, OLD, with_end};
 use crate::outcome::Settled;
 use crate::plan::judge;
-use crate::settings::OnDrift;
 use crate::settle::{Turn, act};
 use crate::state::State;
 use crate::survey::{FoundName, Table};
@@ -29,11 +28,6 @@ const TRIES: u32 = 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Worker<'_> {
-    /// Whether a declaration's drift is put right.
-    pub(crate) fn replaces(&self, declaration: &Declaration) -> bool {
-        declaration.on_drift.unwrap_or(self.settings.on_drift) == OnDrift::Replace
-    }
-
     /// Puts a drifted index right. `made` is the text of what is declared.
     pub(crate) async fn replace(
         &mut self,
@@ -43,7 +37,7 @@ impl Worker<'_> {
         made: &str,
     ) -> Result<Turn, Error> {
         let part = (table.kind == "p").then_some("a partitioned table's index");
-        let part = part.or(name.attached.then_some("a part of a partitioned table's index"));
+        let part = part.or(name.part_of.as_ref().map(|_| "a part of a partitioned table's index"));
         if let Some(why) = part.or(name.kept_for.as_deref()) {
             let words = format!("it is not replaced, because it is kept as {why}");
             return Ok(Some(Ending::drifted(declaration, name, made).and(&words)));

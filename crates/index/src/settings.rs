@@ -15,6 +15,8 @@ pub struct Settings {
     pub writers_limit: Duration,
     /// What is done about a valid index of another definition, where its file does not say.
     pub on_drift: OnDrift,
+    /// What becomes of a build when the deploy is interrupted.
+    pub on_interrupt: OnInterrupt,
 }
 
 /// What is done about a valid index whose definition is not the declared one.
@@ -28,6 +30,16 @@ pub enum OnDrift {
     Replace,
 }
 
+/// What becomes of a build when the deploy is interrupted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnInterrupt {
+    /// The server finishes it, and the next deploy adopts it.
+    #[default]
+    Detach,
+    /// It is cancelled, and what it leaves is dropped.
+    Cancel,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -35,6 +47,7 @@ impl Default for Settings {
             parallel: 2,
             writers_limit: Duration::from_secs(5 * 60),
             on_drift: OnDrift::Warn,
+            on_interrupt: OnInterrupt::Detach,
         }
     }
 }

@@ -168,7 +168,7 @@ impl Worker<'_> {
             }
             Made::Text(text) => {
                 self.record(act, Settled::Drifted, Some(&text), Some(name.size_bytes)).await?;
-                if self.replaces(declaration) {
+                if declaration.replaces(self.settings) {
                     return Box::pin(self.replace(declaration, table, name, &text)).await;
                 }
                 Ending::drifted(declaration, name, &text)

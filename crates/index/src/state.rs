@@ -49,6 +49,8 @@ pub enum Action {
     Rebuild,
     /// Wait for the build of another session.
     Adopt,
+    /// The declared one is built beside it, takes its name, and the other is dropped.
+    Replace,
     /// DROP INDEX CONCURRENTLY.
     Drop,
 }
@@ -132,7 +134,7 @@ fn taken(wanted: &str, name: &FoundName, table: &Table) -> Option<String> {
 }
 
 /// The state of a tombstone, with words where it cannot be dropped.
-pub(crate) fn of_tombstone(name: Option<&FoundName>) -> (State, Option<String>) {
+pub(crate) fn of_tombstone(wanted: &str, name: Option<&FoundName>) -> (State, Option<String>) {
     let Some(name) = name else { return (State::Gone, None) };
     if name.of_table.is_none() {
         return (State::NameTaken, Some(format!("it is {}, not an index", kind(&name.kind))));
@@ -146,11 +148,20 @@ pub(crate) fn of_tombstone(name: Option<&FoundName>) -> (State, Option<String>) 
         );
         return (State::Needed, Some(note));
     }
-    if name.attached || name.kind == "I" {
-        return (
-            State::Needed,
-            Some("it is part of an index on a partitioned table: not supported yet".into()),
+    // What PostgreSQL would say (2BP01 and 0A000; manual, DROP INDEX, "CONCURRENTLY"), said before it is tried.
+    if let Some(parent) = &name.part_of {
+        let note = format!("cannot drop index {wanted} because index {parent} requires it");
+        return (State::Needed, Some(note));
+    }
+    if name.kind == "I" {
+        let note = format!(
+            "cannot drop partitioned index {wanted} concurrently: a migration can drop it with DROP INDEX, which locks the \
+             table and its partitions for a moment"
         );
+        return (State::Needed, Some(note));
+    }
+    if let Some(what) = &name.kept_for {
+        return (State::Needed, Some(format!("it is kept as {what}")));
     }
     (State::Present, None)
 }

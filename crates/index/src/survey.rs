@@ -2,6 +2,7 @@
 
 use postgres::{Error, PgRow, Row, Session, query};
 
+use crate::compare;
 use crate::declaration::{Declaration, Tombstone};
 
 /// What was found for a declaration.
@@ -31,6 +32,11 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// One that is known to be ours, as far as a step of the work needs to know it.
+    pub(crate) fn known(oid: i64, family: i64, schema: String, name: String, kind: String) -> Self {
+        Self { oid, schema, name, kind, owner: String::new(), owned: true, size_bytes: 0, family }
+    }
+
     /// `"schema"."name"`.
     pub(crate) fn quoted(&self) -> String {
         sql::qualified(&self.schema, &self.name)
@@ -58,8 +64,8 @@ pub(crate) struct FoundName {
     pub(crate) ready: bool,
     /// Whether it is on expressions, which have statistics of their own.
     pub(crate) on_expressions: bool,
-    /// Whether it is a part of a partitioned table's index.
-    pub(crate) attached: bool,
+    /// The partitioned table's index that it is a part of.
+    pub(crate) part_of: Option<String>,
     /// The constraint that stands on it.
     pub(crate) constraint: Option<String>,
     /// What would be lost with it: a constraint, a foreign key's target, the replica identity.
@@ -67,6 +73,8 @@ pub(crate) struct FoundName {
     /// `pg_get_indexdef`.
     pub(crate) text: String,
     pub(crate) size_bytes: i64,
+    /// Its tablespace; empty where it is the database's own.
+    tablespace: String,
 }
 
 impl FoundName {
@@ -76,16 +84,22 @@ impl FoundName {
     }
 }
 
-/// The columns of [`FoundName`], from `c` (its pg_class row), `n`, `i` (pg_index) and `t` (its table).
+/// The columns of [`FoundName`] but the last, from `c` (its pg_class row), `n`, `i` (pg_index) and `t` (its table).
 const NAME: &str = "c.oid::int8, n.nspname::text, c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'), \
      t.relname::text, t.oid::int8, t.relkind::text, \
      coalesce(i.indisunique, false), coalesce(i.indisvalid AND i.indisready AND i.indislive, false), \
-     coalesce(i.indisready, false), i.indexprs IS NOT NULL, coalesce(c.relispartition, false), \
+     coalesce(i.indisready, false), i.indexprs IS NOT NULL, \
+     CASE WHEN c.relispartition THEN (SELECT p.relname::text FROM pg_catalog.pg_inherits h \
+          JOIN pg_catalog.pg_class p ON p.oid = h.inhparent WHERE h.inhrelid = c.oid) END, \
      (SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x') LIMIT 1), \
      CASE WHEN i.indisreplident THEN 'the replica identity' \
           ELSE (SELECT 'the index of constraint ' || k.conname FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid LIMIT 1) END, \
      coalesce(pg_catalog.pg_get_indexdef(i.indexrelid), ''), \
      CASE WHEN c.relkind = 'i' THEN coalesce(pg_catalog.pg_relation_size(c.oid::regclass), 0) ELSE 0 END";
+
+/// The tablespace of an index `c`, which `pg_get_indexdef` does not tell; empty where it is the database's own.
+pub(crate) const TABLESPACE: &str =
+    "coalesce((SELECT s.spcname::text FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace), '')";
 
 const NAME_JOINS: &str = "LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
      LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid \
@@ -107,7 +121,7 @@ pub(crate) async fn indexes(session: &mut Session, declared: &[&Declaration]) ->
         return Ok(Vec::new());
     }
     let text = format!(
-        "SELECT {NAME}, w.n, b.oid::int8, b.nspname::text, b.relname::text, b.relkind::text, \
+        "SELECT {NAME}, {TABLESPACE}, w.n, b.oid::int8, b.nspname::text, b.relname::text, b.relkind::text, \
                 pg_catalog.pg_get_userbyid(b.relowner)::text, pg_catalog.pg_has_role(b.relowner, 'USAGE'), \
                 CASE WHEN b.relkind IN ('r', 'm') THEN coalesce(pg_catalog.pg_relation_size(b.oid::regclass), 0) \
                      WHEN b.relkind = 'p' THEN (SELECT coalesce(sum(pg_catalog.pg_relation_size(relid)), 0)::int8 \
@@ -127,7 +141,13 @@ pub(crate) async fn indexes(session: &mut Session, declared: &[&Declaration]) ->
         .bind(column(|each| each.name.clone()))
         .fetch_all(session.connection())
         .await?;
-    let found = rows.iter().map(|row| Ok(Found { name: found_name(row)?, table: table(row)? }));
+    let found = rows.iter().zip(declared).map(|(row, declaration)| {
+        let name = found_name(row)?.map(|name| FoundName {
+            text: compare::described(declaration, name.text, &name.tablespace),
+            ..name
+        });
+        Ok(Found { name, table: table(row)? })
+    });
     found.collect()
 }
 
@@ -140,7 +160,7 @@ pub(crate) async fn tombstones(
         return Ok(Vec::new());
     }
     let text = format!(
-        "SELECT {NAME} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, n) \
+        "SELECT {NAME}, {TABLESPACE} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, n) \
          LEFT JOIN LATERAL {} c ON true {NAME_JOINS} ORDER BY w.n",
         resolved("w.schema", "w.name")
     );
@@ -166,24 +186,25 @@ fn found_name(row: &PgRow) -> Result<Option<FoundName>, Error> {
         valid: row.try_get(8)?,
         ready: row.try_get(9)?,
         on_expressions: row.try_get(10)?,
-        attached: row.try_get(11)?,
+        part_of: row.try_get(11)?,
         constraint: row.try_get(12)?,
         kept_for: row.try_get(13)?,
         text: row.try_get(14)?,
         size_bytes: row.try_get(15)?,
+        tablespace: row.try_get(16)?,
     }))
 }
 
 fn table(row: &PgRow) -> Result<Option<Table>, Error> {
-    let Some(oid) = row.try_get::<Option<i64>, _>(17)? else { return Ok(None) };
+    let Some(oid) = row.try_get::<Option<i64>, _>(18)? else { return Ok(None) };
     Ok(Some(Table {
         oid,
-        schema: row.try_get(18)?,
-        name: row.try_get(19)?,
-        kind: row.try_get(20)?,
-        owner: row.try_get(21)?,
-        owned: row.try_get(22)?,
-        size_bytes: row.try_get(23)?,
-        family: row.try_get(24)?,
+        schema: row.try_get(19)?,
+        name: row.try_get(20)?,
+        kind: row.try_get(21)?,
+        owner: row.try_get(22)?,
+        owned: row.try_get(23)?,
+        size_bytes: row.try_get(24)?,
+        family: row.try_get(25)?,
     }))
 }

@@ -1,6 +1,8 @@
 //! What earlier builds have left beside the declared indexes: dropped where it is known to be a leftover, told about
 //! where it is not.
 
+use std::collections::HashSet;
+
 use postgres::{Error, PgRow, Row, Session, Warning, query};
 use tokio::time::Instant;
 
@@ -9,14 +11,16 @@ use crate::declaration::Declaration;
 use crate::event::Event;
 use crate::ledger::{Act, Ended};
 use crate::leftover::CLEANING;
+use crate::listing::Listed;
 use crate::locks;
 use crate::name::{NEW, OLD, with_end};
+use crate::partition;
 use crate::survey::{Found, Table};
 use crate::watch::milliseconds;
 use crate::worker::Worker;
 
 /// An index that no file declares and that looks like a leftover.
-struct Stray {
+pub(crate) struct Stray {
     schema: String,
     name: String,
     table: Table,
@@ -28,11 +32,23 @@ struct Stray {
 }
 
 impl Stray {
+    /// What REINDEX CONCURRENTLY has left, wherever it is.
+    pub(crate) fn of(listed: &Listed) -> Self {
+        Self {
+            schema: listed.schema.clone(),
+            name: listed.name.clone(),
+            table: listed.table(),
+            valid: false,
+            rejects_rows: listed.rejects_rows,
+            size_bytes: listed.size_bytes,
+            replaced: false,
+        }
+    }
+
     /// Whether PostgreSQL has named it: what a REINDEX CONCURRENTLY that failed has left (REINDEX, "Rebuilding Indexes
     /// Concurrently").
     fn is_of_reindex(&self) -> bool {
-        let name = self.name.trim_end_matches(|end: char| end.is_ascii_digit());
-        name.ends_with("_ccnew") || name.ends_with("_ccold")
+        is_of_reindex(&self.name)
     }
 
     /// Whether it is a step of a replacement of one of `settled`.
@@ -43,6 +59,12 @@ impl Stray {
         };
         (self.replaced || !self.valid) && settled.iter().any(|index| of(&index))
     }
+}
+
+/// Whether PostgreSQL gives this name to an index for the time of REINDEX CONCURRENTLY.
+pub(crate) fn is_of_reindex(name: &str) -> bool {
+    let name = name.trim_end_matches(|end: char| end.is_ascii_digit());
+    name.ends_with("_ccnew") || name.ends_with("_ccold")
 }
 
 impl Worker<'_> {
@@ -77,7 +99,7 @@ impl Worker<'_> {
     }
 
     /// Words if it stays.
-    async fn drop_stray(&mut self, stray: &Stray) -> Result<Option<String>, Error> {
+    pub(crate) async fn drop_stray(&mut self, stray: &Stray) -> Result<Option<String>, Error> {
         if !locks::free(&mut self.session, &stray.table).await? {
             return Ok(Some("others hold a lock on its table: the next deploy drops it".into()));
         }
@@ -127,14 +149,15 @@ fn warning(stray: &Stray, left: &str) -> Warning {
     }
 }
 
-/// Undeclared indexes on the tables of declared ones that are not valid, or have a name that a replacement gives; not
+/// Undeclared indexes on the tables of declared ones and their partitions that are not valid, or have a name that a replacement gives; not
 /// those that are being built.
 async fn strays(
     session: &mut Session,
     declared: &[(&Declaration, &Found)],
     ledger: &str,
 ) -> Result<Vec<Stray>, Error> {
-    let tables: Vec<&Table> = declared.iter().filter_map(|(_, found)| found.table.as_ref()).collect();
+    let families: HashSet<i64> =
+        declared.iter().filter_map(|(_, found)| found.table.as_ref()).map(|table| table.oid).collect();
     let (mut made, mut oids): (Vec<String>, Vec<i64>) = (Vec::new(), Vec::new());
     for (declaration, found) in declared {
         let Some(table) = &found.table else { continue };
@@ -147,35 +170,51 @@ async fn strays(
                 EXISTS (SELECT FROM {ledger}.index_builds b WHERE b.index_name = c.relname AND b.table_schema = n.nspname \
                         AND b.action = 'build') \
                 OR EXISTS (SELECT FROM {ledger}.index_builds b WHERE b.action = 'replace' AND b.table_schema = n.nspname \
-                           AND b.table_name = t.relname AND c.relname LIKE '%\\_dpold') \
+                           AND b.table_name = t.relname AND c.relname LIKE '%\\_dpold'), \
+                tn.nspname::text, t.relname::text, t.relkind::text, f.family \
          FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_class t ON t.oid = i.indrelid \
-         WHERE i.indrelid::int8 = ANY ($1) AND c.relkind = 'i' AND NOT c.relispartition \
-           AND c.relname <> ALL ($2) AND (NOT (i.indisvalid AND i.indisready AND i.indislive) \
+         JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace \
+         JOIN (SELECT w AS family, coalesce(p.relid, w::oid::regclass) AS relid FROM unnest($1::int8[]) w \
+               LEFT JOIN LATERAL pg_catalog.pg_partition_tree(w::oid::regclass) p ON true) f ON f.relid = i.indrelid \
+         WHERE c.relkind = 'i' AND NOT c.relispartition AND c.relname <> ALL ($2) AND (NOT (i.indisvalid AND i.indisready AND i.indislive) \
              OR (c.relname, i.indrelid::int8) IN (SELECT * FROM unnest($3::text[], $4::int8[]))) \
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = c.oid) \
          ORDER BY 1, 2",
         ledger = sql::identifier(ledger)
     );
     let rows = query(&text)
-        .bind(tables.iter().map(|table| table.oid).collect::<Vec<_>>())
+        .bind(families.into_iter().collect::<Vec<_>>())
         .bind(declared.iter().map(|(declaration, _)| declaration.name.clone()).collect::<Vec<_>>())
         .bind(made)
         .bind(oids)
         .fetch_all(session.connection())
         .await?;
-    let stray = |row: &PgRow| {
-        let oid: i64 = row.try_get(2)?;
-        let Some(table) = tables.iter().find(|table| table.oid == oid) else { return Ok(None) };
-        Ok(Some(Stray {
-            schema: row.try_get(0)?,
-            name: row.try_get(1)?,
-            table: (*table).clone(),
-            valid: row.try_get(3)?,
-            rejects_rows: row.try_get(4)?,
-            size_bytes: row.try_get(5)?,
-            replaced: row.try_get(6)?,
-        }))
+    let strays = rows.iter().map(stray).collect::<Result<Vec<_>, Error>>()?;
+    // A partition's part of a declared index is told with that index.
+    let is_part = |stray: &Stray| {
+        declared.iter().any(|(declaration, found)| {
+            found.table.as_ref().is_some_and(|table| table.oid == stray.table.family)
+                && partition::name_of_part(&declaration.name, &stray.table.name) == stray.name
+        })
     };
-    rows.iter().filter_map(|row| stray(row).transpose()).collect()
+    Ok(strays.into_iter().filter(|stray| !is_part(stray)).collect())
+}
+
+fn stray(row: &PgRow) -> Result<Stray, Error> {
+    Ok(Stray {
+        schema: row.try_get(0)?,
+        name: row.try_get(1)?,
+        table: Table::known(
+            row.try_get(2)?,
+            row.try_get(10)?,
+            row.try_get(7)?,
+            row.try_get(8)?,
+            row.try_get(9)?,
+        ),
+        valid: row.try_get(3)?,
+        rejects_rows: row.try_get(4)?,
+        size_bytes: row.try_get(5)?,
+        replaced: row.try_get(6)?,
+    })
 }

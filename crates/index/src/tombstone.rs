@@ -56,7 +56,7 @@ impl Worker<'_> {
         shown: &mut String,
     ) -> Result<Ending, Error> {
         let name = survey::tombstones(&mut self.session, &[tombstone]).await?.pop().flatten();
-        let (state, note) = state::of_tombstone(name.as_ref());
+        let (state, note) = state::of_tombstone(&tombstone.name, name.as_ref());
         let Some(name) = name else { return Ok(Ending::fine(Settled::Unchanged)) };
         *shown = name.of_table.clone().unwrap_or_default();
         let (State::Present, Some(table)) = (state, table_of(&name)) else {
@@ -109,14 +109,6 @@ impl Worker<'_> {
 
 /// The table of an index, as far as a drop needs to know it.
 fn table_of(name: &FoundName) -> Option<Table> {
-    Some(Table {
-        oid: name.of_oid?,
-        schema: name.schema.clone(),
-        name: name.of_table.clone()?,
-        kind: name.of_kind.clone()?,
-        owner: String::new(),
-        owned: name.owned,
-        size_bytes: 0,
-        family: name.of_oid?,
-    })
+    let oid = name.of_oid?;
+    Some(Table::known(oid, oid, name.schema.clone(), name.of_table.clone()?, name.of_kind.clone()?))
 }

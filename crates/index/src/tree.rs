@@ -103,7 +103,8 @@ impl Tree {
     /// left out.
     pub(crate) fn next(&self, name: &str, made: &str, failed: &HashSet<i64>) -> Option<Step> {
         let foreign = self.nodes.iter().any(|node| node.kind == "f");
-        let open = |node: &usize| !failed.contains(&self.nodes[*node].oid);
+        // Below a level that refuses the index nothing is built for it.
+        let open = |node: &usize| self.line(*node).all(|node| !failed.contains(&node.oid));
         let of_kind = |kind: &'static str| {
             (0..self.nodes.len()).filter(move |node| self.nodes[*node].kind == kind).filter(open)
         };
@@ -151,6 +152,17 @@ impl Tree {
             };
             table.indexes.iter().find(fits)
         })
+    }
+
+    /// A table of the tree with those above it.
+    fn line(&self, node: usize) -> impl Iterator<Item = &Node> {
+        let above = |node: &&Node| self.nodes.iter().find(|other| Some(other.oid) == node.parent);
+        std::iter::successors(self.nodes.get(node), above)
+    }
+
+    /// Whether the partitioned table itself has the index, valid or not.
+    pub(crate) fn is_begun(&self, name: &str) -> bool {
+        self.nodes.first().is_some_and(|root| root.indexes.iter().any(|part| part.name == name))
     }
 
     fn above(&self, node: usize, name: &str, made: &str) -> Option<&Part> {

@@ -155,19 +155,17 @@ impl<'a> Watch<'a> {
             if known == Some(true) || known == Some(queued.mutual) {
                 continue;
             }
-            let advice = match queued.end(session).await? {
-                true => "it would have ended the build with a deadlock, and was cancelled".to_owned(),
-                false => queued.advice(),
-            };
+            // Told before it is done: once it is done the build may end before anything else can be said.
             (self.events)(Event::Waiting {
                 index: self.index.clone(),
                 table: self.table.clone(),
                 phase: progress.phase.clone(),
                 waited_ms: milliseconds(waited),
                 waits_for: if queued.mutual { vec![queued.who.clone()] } else { Vec::new() },
-                queued: vec![queued.who],
-                advice: Some(advice),
+                queued: vec![queued.who.clone()],
+                advice: Some(queued.advice()),
             });
+            queued.end_if_ours(session).await?;
         }
         let due = self.asked.is_none_or(|asked| asked.elapsed() >= BLOCKERS_EVERY);
         if progress.waits && due {

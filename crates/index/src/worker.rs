@@ -77,6 +77,7 @@ impl<'a> Worker<'a> {
             over: self.over,
             writers: self.settings.writers_limit,
             stop: &self.stage.stop,
+            on_interrupt: self.settings.on_interrupt,
         }
     }
 
@@ -180,7 +181,7 @@ pub(crate) fn who(holders: &[Holder]) -> Vec<WaitsFor> {
 }
 
 /// Whether an invalid index has become valid, or is gone.
-async fn changed(session: &mut Session, oid: i64) -> Result<bool, Error> {
+pub(crate) async fn changed(session: &mut Session, oid: i64) -> Result<bool, Error> {
     use postgres::Row;
     let text = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid::int8 = $1 AND NOT (indisvalid AND indisready AND indislive))";
     let row = postgres::query(text).bind(oid).fetch_one(session.connection()).await?;

@@ -95,7 +95,7 @@ async fn a_plan_needs_neither_a_ledger_nor_the_tables() -> Result<()> {
     let mut session = database.target.connect_read_only("plan").await?;
     let declared =
         declarations("CREATE INDEX t_a ON t (a); CREATE INDEX s_a ON later.s (a); DROP INDEX gone")?;
-    let plan = index::plan(&mut session, &declared, "elsewhere").await?;
+    let plan = index::plan(&mut session, &declared, &database.settings, "elsewhere").await?;
     let states: Vec<_> = plan.items().iter().map(|item| (item.state, item.action)).collect();
     assert_eq!(
         states,

@@ -47,7 +47,11 @@ impl Database {
 
     /// The same for a deploy by another role, which `setup` has to create.
     pub(crate) async fn of_role(name: &'static str, setup: &str, role: &str) -> Result<Self> {
-        let server = server()?;
+        Self::on(server()?, name, setup, role).await
+    }
+
+    /// The same on a server of the test's own.
+    pub(crate) async fn on(server: &Server, name: &'static str, setup: &str, role: &str) -> Result<Self> {
         server.create_database(name)?;
         let url = server.url(name);
         let root = Target::parse(&SecretString::from(url.clone()))?;
@@ -113,21 +117,38 @@ impl Database {
 
     pub(crate) async fn plan(&self, text: &str) -> Result<Plan> {
         let mut session = self.lock.target().connect_read_only("plan").await?;
-        Ok(index::plan(&mut session, &declarations(text)?, "pgdeploy").await?)
+        Ok(index::plan(&mut session, &declarations(text)?, &self.settings, "pgdeploy").await?)
     }
 
     /// One deployment's index stage.
     pub(crate) async fn run(&self, text: &str) -> Result<Outcome> {
         let plan = self.plan(text).await?;
-        let deployment = {
-            let mut deployment = self.deployment.lock().unwrap_or_else(PoisonError::into_inner);
-            *deployment += 1;
-            *deployment
-        };
+        let deployment = self.next_deployment();
         let events = |event| self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
         let (ledger, stop) = ("pgdeploy", self.stop.clone());
         let stage = Stage { lock: &self.lock, ledger, deployment, events: &events, stop };
         Ok(index::run(&stage, &plan, &self.settings).await)
+    }
+
+    /// What is repaired on request.
+    pub(crate) async fn repair(&self, text: &str, name: Option<&str>) -> Result<Option<Outcome>> {
+        let events = |event| self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        let (ledger, stop) = ("pgdeploy", self.stop.clone());
+        let stage =
+            Stage { lock: &self.lock, ledger, deployment: self.next_deployment(), events: &events, stop };
+        Ok(index::repair(&stage, &declarations(text)?, &self.settings, name).await?)
+    }
+
+    fn next_deployment(&self) -> i64 {
+        let mut deployment = self.deployment.lock().unwrap_or_else(PoisonError::into_inner);
+        *deployment += 1;
+        *deployment
+    }
+
+    /// Every index.
+    pub(crate) async fn list(&self, text: &str) -> Result<Vec<index::Listed>> {
+        let mut session = self.lock.target().connect_read_only("list").await?;
+        Ok(index::list(&mut session, &declarations(text)?, "pgdeploy").await?)
     }
 
     /// How often the log has a statement of this database that begins so.
@@ -143,6 +164,9 @@ impl Database {
 }
 
 pub(crate) fn declarations(text: &str) -> Result<Declarations> {
+    if text.is_empty() {
+        return Ok(Declarations::default());
+    }
     let source = Source::from_bytes(Path::new("indexes/a.sql"), text.into())
         .map_err(|problem| anyhow!("{problem}"))?;
     index::load(&[source]).map_err(|problems| anyhow!("{problems:#?}"))

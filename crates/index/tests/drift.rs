@@ -66,3 +66,41 @@ async fn without_the_right_to_temporary_tables_name_and_validity_have_to_do() ->
     assert!(outcome.warnings[0].message.contains("42501"), "{outcome:#?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_tablespace_is_compared_where_the_declaration_names_one() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let account = scratch::Account::for_server().map_err(|error| anyhow::anyhow!("{error}"))?;
+    if account.is_other() {
+        std::os::unix::fs::chown(directory.path(), Some(account.uid()), Some(account.gid()))?;
+    }
+    let database =
+        Database::new("drift_tablespace", "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a)").await?;
+    database.sql(&format!("CREATE TABLESPACE fast LOCATION '{}'", directory.path().display())).await?;
+    assert_eq!(only(&database.run("CREATE INDEX i ON t (a)").await?)?.outcome, Settled::Unchanged);
+    let text = "CREATE INDEX i ON t (a) TABLESPACE fast";
+    let outcome = database.run(text).await?;
+    assert_eq!(only(&outcome)?.outcome, Settled::Drifted, "{outcome:#?}");
+    assert!(
+        outcome.warnings[0]
+            .message
+            .contains("declared: CREATE INDEX i ON public.t USING btree (a) TABLESPACE fast"),
+        "{outcome:#?}"
+    );
+    let replaced = database.run(&format!("-- pgdeploy:\n--   on_drift: replace\n{text}")).await?;
+    assert_eq!(only(&replaced)?.outcome, Settled::Replaced, "{replaced:#?}");
+    for text in [text, "CREATE INDEX i ON t (a)"] {
+        assert_eq!(
+            only(&database.run(text).await?)?.outcome,
+            Settled::Unchanged,
+            "where none is named any will do"
+        );
+    }
+    assert_eq!(
+        only(&database.run("CREATE INDEX j ON t (b) TABLESPACE fast").await?)?.outcome,
+        Settled::Built
+    );
+    database.sql("DROP INDEX i, j").await?;
+    database.sql("DROP TABLESPACE fast").await?;
+    Ok(())
+}

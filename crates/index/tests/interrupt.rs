@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use index::{Action, Event, Settled, State};
+use index::{Action, Event, OnInterrupt, Settled, State};
 use tokio::time::Instant;
 
 use crate::database::{Database, SLOW, only};
@@ -110,5 +110,22 @@ async fn without_a_budget_nothing_is_begun_and_all_of_it_is_told() -> Result<()>
     let outcome = database.run("CREATE INDEX t_a ON t (a); CREATE INDEX t_b ON t (b)").await?;
     assert!(outcome.items.iter().all(|item| item.outcome == Settled::Skipped), "{outcome:#?}");
     assert_eq!((outcome.warnings.len(), database.logged("CREATE INDEX CONCURRENTLY")?), (2, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stop_cancels_the_build_and_drops_it_where_the_pipeline_wants_that() -> Result<()> {
+    let mut database = Database::new("interrupt_cancel", SLOW).await?;
+    database.settings.on_interrupt = OnInterrupt::Cancel;
+    let (outcome, stopped) = tokio::join!(database.run(SLOW_INDEX), async {
+        database.until(BUILDING).await?;
+        database.stop.cancel();
+        anyhow::Ok(Instant::now())
+    });
+    let (outcome, stopped) = (outcome?, stopped?.elapsed());
+    assert!(stopped < Duration::from_secs(5), "{stopped:?}");
+    assert_eq!(only(&outcome)?.outcome, Settled::Cancelled, "{outcome:#?}");
+    assert!(outcome.warnings[0].message.contains("cancelled: the deploy was interrupted"), "{outcome:#?}");
+    assert_eq!(database.one("SELECT count(*) FROM pg_class WHERE relname = 'slow_a'").await?, "0");
     Ok(())
 }

@@ -117,3 +117,31 @@ async fn a_writer_beyond_the_limit_blocks_the_build_and_nothing_is_left_of_it() 
     assert_eq!(only(&database.run("CREATE INDEX t_a ON t (a)").await?)?.outcome, Settled::Built);
     Ok(())
 }
+
+/// `pg_stat_progress_create_index` shows such a role that somebody is building, and not what.
+#[tokio::test]
+async fn a_live_build_that_a_role_is_not_shown_is_busy_and_never_dropped() -> Result<()> {
+    let setup = format!(
+        "{SLOW}; CREATE ROLE plain_owner LOGIN; GRANT CREATE, TEMPORARY ON DATABASE others_hidden TO plain_owner; ALTER TABLE t OWNER TO plain_owner; \
+         GRANT CREATE ON SCHEMA public TO plain_owner"
+    );
+    let mut database = Database::of_role("others_hidden", &setup, "plain_owner").await?;
+    database.settings.budget = Duration::from_secs(1);
+    let mut other = database.session().await?;
+    let pid = other.pid();
+    let text = "CREATE INDEX slow_a ON t (slow(a))";
+    let (built, outcome) = tokio::join!(
+        other.run("CREATE INDEX CONCURRENTLY slow_a ON t (slow(a))"),
+        async {
+            database.until("count(*) > 0 FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE 'building%'").await?;
+            database.run(text).await
+        }
+    );
+    built?;
+    let outcome = outcome?;
+    assert_eq!(only(&outcome)?.outcome, Settled::Busy, "{outcome:#?}");
+    assert!(outcome.warnings[0].message.contains(&format!("pid {pid} (postgres")), "{outcome:#?}");
+    assert_eq!((database.logged("DROP INDEX")?, database.invalid().await?), (0, "0".into()));
+    assert_eq!(only(&database.run(text).await?)?.outcome, Settled::Unchanged);
+    Ok(())
+}

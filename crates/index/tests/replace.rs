@@ -29,7 +29,7 @@ async fn another_definition_is_replaced_and_the_old_one_dropped() -> Result<()> 
     let mut database = database;
     database.settings.on_drift = OnDrift::Replace;
     assert_eq!(only(&database.run("CREATE INDEX i ON t (a, b)").await?)?.outcome, Settled::Replaced);
-    assert_eq!(database.plan(&text).await?.items()[0].action, Action::Build);
+    assert_eq!(database.plan(&text).await?.items()[0].action, Action::Replace);
     Ok(())
 }
 

@@ -27,15 +27,22 @@ async fn a_tombstone_drops_its_index_after_the_builds_and_is_then_at_rest() -> R
 #[tokio::test]
 async fn what_a_constraint_needs_and_what_is_no_index_is_refused() -> Result<()> {
     let setup = "CREATE TABLE t (a int PRIMARY KEY); CREATE SEQUENCE s; \
-                 CREATE TABLE p (a int) PARTITION BY RANGE (a); CREATE INDEX p_a ON p (a)";
+                 CREATE TABLE p (a int) PARTITION BY RANGE (a); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9); \
+                 CREATE INDEX p_a ON p (a); CREATE TABLE r (a int NOT NULL); CREATE UNIQUE INDEX r_a ON r (a); \
+                 ALTER TABLE r REPLICA IDENTITY USING INDEX r_a; CREATE TABLE k (a int); CREATE UNIQUE INDEX k_a ON k (a); \
+                 CREATE TABLE f (a int CONSTRAINT f_a REFERENCES k (a))";
     let database = Database::new("tombstones_refused", setup).await?;
-    let outcome = database.run("DROP INDEX t_pkey; DROP INDEX s; DROP INDEX p_a").await?;
+    let outcome = database.run("DROP INDEX t_pkey; DROP INDEX s; DROP INDEX p_a; DROP INDEX p1_a_idx; DROP INDEX r_a; DROP INDEX k_a").await?;
     assert!(outcome.items.iter().all(|item| item.outcome == Settled::Failed), "{outcome:#?}");
     let expected = [
         "index t_pkey on t failed: constraint t_pkey needs it",
         "index s failed: it is a sequence, not an index",
-        "index p_a on p failed: it is part of an index on a partitioned table",
+        "index p_a on p failed: cannot drop partitioned index p_a concurrently: a migration can drop it with DROP INDEX",
+        "index p1_a_idx on p1 failed: cannot drop index p1_a_idx because index p_a requires it",
+        "index r_a on r failed: it is kept as the replica identity",
+        "index k_a on k failed: it is kept as the index of constraint f_a",
     ];
+    assert_eq!(outcome.warnings.len(), expected.len());
     for (warning, expected) in outcome.warnings.iter().zip(expected) {
         assert!(warning.message.contains(expected), "{}", warning.message);
     }

@@ -257,26 +257,19 @@ impl Run<'_> {
             None => Verdict::Warnings,
         };
         let duration = started.elapsed();
-        self.recorder.record(DeployEvent::Finished {
-            status: verdict.status().to_owned(),
-            exit: verdict.exit_code(),
-            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-            code: failure.as_ref().map(|failure| failure.code.to_owned()),
-            message: failure.as_ref().map(|failure| failure.message.clone()),
-        });
+        let deployment = self.deployment.as_ref().map(|row| row.number);
+        let report =
+            Report { deployment, verdict, duration, warnings: self.warnings, failure, summary: self.summary };
+        self.recorder.record(DeployEvent::finished(&report));
         // The journal ends when the recorder, which feeds it, is gone; the row is closed after its last line.
         drop(self.recorder);
         if let Some(journal) = self.journal.take() {
             journal.finish().await;
         }
-        let deployment = self.deployment.as_ref().map(|row| row.number);
         if let Some(row) = self.deployment.take() {
-            // A row that cannot be closed (the server is gone) is closed as interrupted by the next deploy.
-            if let Err(error) = row.close(verdict.status(), verdict.exit_code(), &self.warnings).await {
-                tracing::warn!(%error, "the deployment's row could not be closed");
-            }
+            row.close_as(&report).await;
         }
-        Report { deployment, verdict, duration, warnings: self.warnings, failure, summary: self.summary }
+        report
     }
 }
 
@@ -305,7 +298,7 @@ pub(crate) async fn bootstrap(
 }
 
 /// A token that fires with either of two.
-fn stopped_by_either(one: &CancellationToken, other: &CancellationToken) -> CancellationToken {
+pub(crate) fn stopped_by_either(one: &CancellationToken, other: &CancellationToken) -> CancellationToken {
     let either = one.child_token();
     let (fired, other) = (either.clone(), other.clone());
     tokio::spawn(async move {

@@ -10,6 +10,7 @@ use crate::event::{StageName, StageResult};
 use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::release::File;
+use crate::report::Report;
 use crate::request::Request;
 
 /// How long a write waits for whoever holds the table, once a stop was asked for.
@@ -185,6 +186,15 @@ impl Deployment {
         );
         query(&text).bind(format!("{migration}.sql")).execute(self.session.connection()).await?;
         Ok(())
+    }
+
+    /// Closes the row as a deploy has ended. One that cannot be closed (the server is gone) is closed as interrupted by the
+    /// next deploy.
+    pub(crate) async fn close_as(self, report: &Report) {
+        let (status, exit) = (report.verdict.status(), report.verdict.exit_code());
+        if let Err(error) = self.close(status, exit, &report.warnings).await {
+            tracing::warn!(%error, "the deployment's row could not be closed");
+        }
     }
 
     /// Closes the row. A row that somebody else has closed in the meantime (we had lost the lock) is left alone.

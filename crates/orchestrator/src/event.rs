@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::report::Report;
+
 /// An event of any part of a deploy.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
@@ -197,6 +199,14 @@ pub enum DeployEvent {
         /// Why.
         reason: String,
     },
+    /// Indexes are repaired on request; nothing else of a deploy is done.
+    #[serde(rename = "index_repair.started")]
+    RepairStarted {
+        /// Which; every invalid one where none was named.
+        index: Option<String>,
+        /// Who asked.
+        actor: String,
+    },
     /// The end.
     #[serde(rename = "deploy.finished")]
     Finished {
@@ -211,6 +221,20 @@ pub enum DeployEvent {
         /// What ended it, where it failed.
         message: Option<String>,
     },
+}
+
+impl DeployEvent {
+    /// The last event of a stream.
+    pub(crate) fn finished(report: &Report) -> Self {
+        let failure = report.failure.as_ref();
+        DeployEvent::Finished {
+            status: report.verdict.status().to_owned(),
+            exit: report.verdict.exit_code(),
+            duration_ms: u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
+            code: failure.map(|failure| failure.code.to_owned()),
+            message: failure.map(|failure| failure.message.clone()),
+        }
+    }
 }
 
 impl StageName {

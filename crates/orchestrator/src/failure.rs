@@ -162,6 +162,11 @@ impl Failure {
         )
     }
 
+    pub(crate) fn unknown_index(name: &str) -> Self {
+        let message = format!("there is no index {name}, and no file declares one");
+        Self::new(Verdict::Unusable, "E134", message).next("pgdeploy index list --env {env}")
+    }
+
     pub(crate) fn guard(problems: Vec<Problem>) -> Self {
         let message = format!("the guard refuses the release: {}", counted(problems.len(), "finding"));
         Self { problems, ..Self::new(Verdict::Guard, "E500", message) }

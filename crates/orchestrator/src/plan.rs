@@ -38,7 +38,7 @@ impl Plan {
             snapshot: release.snapshot.as_ref(),
         };
         let schema = schema::plan(session, &files, ledger, &request.schema, &backfills).await?;
-        let index = index::plan(session, &release.indexes, ledger).await?;
+        let index = index::plan(session, &release.indexes, &request.index, ledger).await?;
         let backfill = backfill::plan(session, &release.backfills, ledger).await?;
         let hash = hash(&release.hash, &schema, &index, &backfill);
         Ok(Self { schema, backfills, index, backfill, hash })

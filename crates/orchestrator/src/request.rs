@@ -104,7 +104,19 @@ impl Request {
                 kill_blockers: schema.kill_blockers,
             },
             baseline_when_unmanaged: schema.baseline_when_unmanaged,
-            index: index::Settings { budget: index.budget, ..Default::default() },
+            index: index::Settings {
+                budget: index.budget,
+                parallel: usize::try_from(index.parallel).unwrap_or(usize::MAX),
+                on_drift: match index.on_drift {
+                    pipeline::OnDrift::Warn => index::OnDrift::Warn,
+                    pipeline::OnDrift::Replace => index::OnDrift::Replace,
+                },
+                on_interrupt: match index.on_interrupt {
+                    pipeline::OnInterrupt::Detach => index::OnInterrupt::Detach,
+                    pipeline::OnInterrupt::Cancel => index::OnInterrupt::Cancel,
+                },
+                ..Default::default()
+            },
             backfill: backfill::Settings {
                 budget: backfill.budget,
                 batch_size: rows(backfill.batch_size),

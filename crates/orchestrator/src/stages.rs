@@ -89,7 +89,8 @@ impl Stages<'_> {
     /// Stage 2: what it cannot build is a warning. Planned anew, since the schema stage may have made its tables.
     pub(crate) async fn index(&mut self, row: &mut Deployment, session: &mut Session) -> Result<(), Failure> {
         let started = self.begin(StageName::Index, row).await?;
-        let plan = index::plan(session, &self.request.release.indexes, &self.request.ledger)
+        let request = self.request;
+        let plan = index::plan(session, &request.release.indexes, &request.index, &request.ledger)
             .await
             .map_err(Failure::session)?;
         let unchanged = plan.pending().next().is_none();
@@ -126,7 +127,7 @@ impl Stages<'_> {
         self.interrupted(ended, "interrupted in the backfill stage")
     }
 
-    fn stage<'s, E>(&'s self, events: postgres::Events<'s, E>) -> Stage<'s, E> {
+    pub(crate) fn stage<'s, E>(&'s self, events: postgres::Events<'s, E>) -> Stage<'s, E> {
         Stage {
             lock: self.lock,
             ledger: &self.request.ledger,
@@ -136,7 +137,7 @@ impl Stages<'_> {
         }
     }
 
-    async fn begin(&self, stage: StageName, row: &mut Deployment) -> Result<Instant, Failure> {
+    pub(crate) async fn begin(&self, stage: StageName, row: &mut Deployment) -> Result<Instant, Failure> {
         self.recorder.record(DeployEvent::StageStarted { stage });
         row.stage(stage, "running").await.map_err(Failure::session)?;
         Ok(Instant::now())
@@ -182,7 +183,7 @@ impl Stages<'_> {
         indexes.chain(backfills).chain(waiting).collect()
     }
 
-    fn warn(&mut self, warnings: Vec<Warning>) {
+    pub(crate) fn warn(&mut self, warnings: Vec<Warning>) {
         for warning in warnings {
             let next = warning.next.map(|next| next.replace("{env}", &self.request.environment));
             self.recorder.record(DeployEvent::Warning {
@@ -194,7 +195,7 @@ impl Stages<'_> {
         }
     }
 
-    fn interrupted(&self, ended: StageResult, what: &str) -> Result<(), Failure> {
+    pub(crate) fn interrupted(&self, ended: StageResult, what: &str) -> Result<(), Failure> {
         if self.lock.lost().is_cancelled() {
             return Err(Failure::lock_lost());
         }
@@ -202,7 +203,7 @@ impl Stages<'_> {
     }
 }
 
-fn warning_stage(interrupted: bool, unchanged: bool, warnings: &[Warning]) -> StageResult {
+pub(crate) fn warning_stage(interrupted: bool, unchanged: bool, warnings: &[Warning]) -> StageResult {
     match (interrupted, warnings.is_empty(), unchanged) {
         (true, _, _) => StageResult::Interrupted,
         (_, false, _) => StageResult::Warnings,

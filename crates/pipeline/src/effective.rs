@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::environment::Environment;
 use crate::pipeline::Pipeline;
 use crate::services::Command;
+use crate::settings::{OnDrift, OnInterrupt};
 use crate::url::mask_passwords;
 
 impl Environment {
@@ -55,7 +56,19 @@ pub(crate) fn effective(pipeline: &Pipeline, environment: &Environment) -> Value
             "snapshot": schema.snapshot,
             "when_unmanaged": if schema.baseline_when_unmanaged { "baseline" } else { "refuse" },
         },
-        "index": { "path": index.path, "budget": show(index.budget) },
+        "index": {
+            "path": index.path,
+            "budget": show(index.budget),
+            "parallel": index.parallel,
+            "on_drift": match index.on_drift {
+                OnDrift::Warn => "warn",
+                OnDrift::Replace => "replace",
+            },
+            "on_interrupt": match index.on_interrupt {
+                OnInterrupt::Detach => "detach",
+                OnInterrupt::Cancel => "cancel",
+            },
+        },
         "backfill": {
             "path": backfill.path,
             "budget": show(backfill.budget),

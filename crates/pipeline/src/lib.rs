@@ -50,5 +50,5 @@ pub use problem::{Error, Problem};
 pub use schema::json_schema;
 pub use schema_stage::SchemaSettings;
 pub use services::{Command, Services};
-pub use settings::{BackfillSettings, IndexSettings, Settings};
+pub use settings::{BackfillSettings, IndexSettings, OnDrift, OnInterrupt, Settings};
 pub use text::MAX_FILE_BYTES;

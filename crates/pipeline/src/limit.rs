@@ -47,6 +47,7 @@ pub(crate) const WHEN_EMPTY: [&str; 2] = ["migrate", "snapshot"];
 pub(crate) const WHEN_UNMANAGED: [&str; 2] = ["refuse", "baseline"];
 
 pub(crate) const INDEX_BUDGET: Limit<Duration> = limit(s(2 * 3600), ms(0), WEEK);
+pub(crate) const INDEX_PARALLEL: Limit<u64> = limit(2, 1, 32);
 
 pub(crate) const BACKFILL_BUDGET: Limit<Duration> = limit(s(20 * 60), ms(0), WEEK);
 pub(crate) const BATCH_SIZE: Limit<u64> = limit(200, 1, 1_000_000);

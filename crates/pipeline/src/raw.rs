@@ -131,7 +131,6 @@ pub(crate) struct IdleBlockers {
 /// Indexes, built CONCURRENTLY. A failure is a warning.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-not-supported-yet" = ["parallel", "on_drift", "on_interrupt"]))]
 pub(crate) struct IndexStage {
     /// The folder of index declarations, beside pipeline.yaml. Default: indexes.
     #[schemars(extend("default" = limits::INDEX_PATH))]
@@ -139,6 +138,15 @@ pub(crate) struct IndexStage {
     /// How long the stage may take inside a deploy. Default: 2h; at most 7 days.
     #[schemars(extend("default" = limits::INDEX_BUDGET.default_text()))]
     pub(crate) budget: Option<At<Written>>,
+    /// How many indexes are built at once, each on another table. Default: 2; at most 32.
+    #[schemars(extend("default" = limits::INDEX_PARALLEL.default, "minimum" = 1, "maximum" = limits::INDEX_PARALLEL.most))]
+    pub(crate) parallel: Option<At<u64>>,
+    /// What is done about a valid index whose definition is not the declared one: warn, or replace. Default: warn.
+    #[schemars(extend("default" = "warn", "enum" = ["warn", "replace"]))]
+    pub(crate) on_drift: Option<At<String>>,
+    /// What becomes of a build when the deploy is interrupted: detach (the server finishes it, and the next deploy adopts it), or cancel. Default: detach.
+    #[schemars(extend("default" = "detach", "enum" = ["detach", "cancel"]))]
+    pub(crate) on_interrupt: Option<At<String>>,
 }
 
 /// Backfills, in small committed batches. What is left resumes at the next deploy.

@@ -10,6 +10,7 @@ use crate::duration::{self, Written};
 use crate::limit::Limit;
 use crate::problem::{Error, MAX_PROBLEMS, Problem};
 use crate::reference::{NotSet, Template};
+use crate::shape::nearest;
 use crate::text::Document;
 
 /// Where the values of variables come from.
@@ -81,6 +82,23 @@ impl<'a> Reading<'a> {
         let message = format!("{} is out of bounds", written.value);
         self.refuse(code::OUT_OF_BOUNDS, written.span(), message, help);
         limit.default
+    }
+
+    /// One of a few words; the first is the default.
+    pub(crate) fn choice<T: Copy>(&mut self, written: Option<&At<String>>, choices: &[(&str, T)]) -> T {
+        let default = choices[0].1;
+        let Some(written) = written else { return default };
+        if let Some((_, found)) = choices.iter().find(|(word, _)| *word == written.value) {
+            return *found;
+        }
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let help = match nearest(&written.value, &words) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write {}", words.join(" or ")),
+        };
+        let message = format!("`{}` is not allowed", written.value);
+        self.refuse(code::BAD_VALUE, written.span(), message, help);
+        default
     }
 
     /// A path below the pipeline's directory: its files are hashed under their relative names.

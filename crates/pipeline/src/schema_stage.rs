@@ -35,6 +35,11 @@ pub struct SchemaSettings {
     pub baseline_when_unmanaged: bool,
 }
 
+/// Whether the second of two words is written; the first is the default.
+fn second(words: [&str; 2]) -> [(&str, bool); 2] {
+    [(words[0], false), (words[1], true)]
+}
+
 impl Reading<'_> {
     pub(crate) fn schema_stage(&mut self, layers: Layers<'_>) -> SchemaSettings {
         let search_path = pick!(layers, schema.search_path);
@@ -48,26 +53,11 @@ impl Reading<'_> {
                 .map(|names| names.iter().filter_map(|name| self.database_name(name)).collect()),
             role: pick!(layers, schema.role).and_then(|role| self.database_name(role)),
             kill_blockers: self.kill_blockers(pick!(layers, schema.kill_blockers)),
-            snapshot_when_empty: self.choice(pick!(layers, schema.when_empty), limits::WHEN_EMPTY),
+            snapshot_when_empty: self.choice(pick!(layers, schema.when_empty), &second(limits::WHEN_EMPTY)),
             snapshot: self.path(pick!(layers, schema.snapshot), limits::SNAPSHOT_PATH),
             baseline_when_unmanaged: self
-                .choice(pick!(layers, schema.when_unmanaged), limits::WHEN_UNMANAGED),
+                .choice(pick!(layers, schema.when_unmanaged), &second(limits::WHEN_UNMANAGED)),
         }
-    }
-
-    /// Whether the second of two words is written; the first is the default.
-    fn choice(&mut self, written: Option<&At<String>>, words: [&str; 2]) -> bool {
-        let Some(written) = written else { return false };
-        if !words.contains(&written.value.as_str()) {
-            let message = format!("`{}` is not allowed", written.value);
-            self.refuse(
-                code::BAD_VALUE,
-                written.span(),
-                message,
-                format!("write {} or {}", words[0], words[1]),
-            );
-        }
-        written.value == words[1]
     }
 
     /// The name of a role or a schema.

@@ -28,6 +28,30 @@ pub struct IndexSettings {
     pub path: PathBuf,
     /// How long the stage may take inside a deploy.
     pub budget: Duration,
+    /// Builds at once, each on another table; never zero.
+    pub parallel: u64,
+    /// What is done about a valid index of another definition.
+    pub on_drift: OnDrift,
+    /// What becomes of a build when the deploy is interrupted.
+    pub on_interrupt: OnInterrupt,
+}
+
+/// What is done about a valid index whose definition is not the declared one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDrift {
+    /// It is told.
+    Warn,
+    /// The declared one takes its place.
+    Replace,
+}
+
+/// What becomes of a build when the deploy is interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInterrupt {
+    /// The server finishes it.
+    Detach,
+    /// It is cancelled, and what it leaves is removed.
+    Cancel,
 }
 
 /// Stage 3: backfills. `0 < min_batch <= batch_size <= max_batch`.
@@ -73,6 +97,15 @@ impl Reading<'_> {
         let index = IndexSettings {
             path: self.path(pick!(layers, index.path), limits::INDEX_PATH),
             budget: self.duration(pick!(layers, index.budget), &limits::INDEX_BUDGET),
+            parallel: self.number(pick!(layers, index.parallel), &limits::INDEX_PARALLEL),
+            on_drift: self.choice(
+                pick!(layers, index.on_drift),
+                &[("warn", OnDrift::Warn), ("replace", OnDrift::Replace)],
+            ),
+            on_interrupt: self.choice(
+                pick!(layers, index.on_interrupt),
+                &[("detach", OnInterrupt::Detach), ("cancel", OnInterrupt::Cancel)],
+            ),
         };
         let settings = Settings { schema: self.schema_stage(layers), index, backfill: self.backfill(layers) };
         self.folders_differ(layers, &settings);

@@ -52,6 +52,8 @@ fn what_the_schema_refuses_the_tool_refuses() {
         "{version: 1, name: crm, environments: {dev: {database: embedded}}, services: {stop: {run: []}}}",
         "{version: 1, name: crm, environments: {dev: {database: embedded}}, ledger_schema: pg_x}",
         "{version: 1, name: crm, environments: {dev: {database: embedded}}, stages: {backfill: {batch_size: 0}}}",
+        "{version: 1, name: crm, environments: {dev: {database: embedded}}, stages: {index: {on_drift: drop}}}",
+        "{version: 1, name: crm, environments: {dev: {database: embedded}}, stages: {index: {parallel: 33}}}",
     ];
     for text in cases {
         assert!(!is_valid(text), "{text}");

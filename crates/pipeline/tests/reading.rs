@@ -40,7 +40,7 @@ fn the_smallest_pipeline_has_the_documented_defaults() {
     assert_eq!(pipeline.base_dir(), Path::new("crm"));
     let dev = pipeline.environment("dev", &nothing_set).unwrap();
     insta::assert_snapshot!(dev.effective_without_secrets(), @r#"
-    {"backfill":{"batch_size":200,"budget":"20m","idle_in_transaction_session_timeout":"2m","lock_timeout":"1m","max_batch":20000,"min_batch":50,"path":"backfills","pause":"0s","progress_every":10,"statement_timeout":"2m","target":"20ms"},"connect":{"initial":"250ms","max":"5s","wait":"1m"},"fixtures":null,"index":{"budget":"2h","path":"indexes"},"ledger_schema":"pgdeploy","lock":{"wait":"0s"},"name":"crm","schema":{"kill_blockers":null,"lock_timeout":"500ms","path":"migrations","retry_for":"5m","role":null,"search_path":null,"snapshot":"schema.sql","statement_timeout":"15m","when_empty":"migrate","when_unmanaged":"refuse"},"services":null,"version":1}
+    {"backfill":{"batch_size":200,"budget":"20m","idle_in_transaction_session_timeout":"2m","lock_timeout":"1m","max_batch":20000,"min_batch":50,"path":"backfills","pause":"0s","progress_every":10,"statement_timeout":"2m","target":"20ms"},"connect":{"initial":"250ms","max":"5s","wait":"1m"},"fixtures":null,"index":{"budget":"2h","on_drift":"warn","on_interrupt":"detach","parallel":2,"path":"indexes"},"ledger_schema":"pgdeploy","lock":{"wait":"0s"},"name":"crm","schema":{"kill_blockers":null,"lock_timeout":"500ms","path":"migrations","retry_for":"5m","role":null,"search_path":null,"snapshot":"schema.sql","statement_timeout":"15m","when_empty":"migrate","when_unmanaged":"refuse"},"services":null,"version":1}
     "#);
 }
 

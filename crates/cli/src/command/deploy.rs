@@ -1,9 +1,9 @@
-//! `pgdeploy deploy`.
+//! `pgdeploy deploy`, and what every command that is watched like one shares.
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use orchestrator::{Record, Report};
+use orchestrator::{Observer, Record, Report};
 
 use crate::arguments::{Deploy, Format, Global};
 use crate::context::{Context, Prepare, Told};
@@ -15,38 +15,51 @@ use crate::signals::Signals;
 
 pub(crate) async fn run(global: &Global, deploy: &Deploy) -> Result<ExitCode, Told> {
     let context = Context::load(global, deploy.environment.name.as_deref())?;
+    let signals = listen(&context)?;
+    let prepared = context.prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref() }).await?;
+    let request = &prepared.request;
+    let report =
+        watched(&context, async |observer| orchestrator::deploy(request, observer, &signals.stop).await)
+            .await;
+    prepared.finish().await;
+    Ok(told(&context, &report, deploy.detailed_exitcode, &signals))
+}
+
+/// Has signals stop the work at its next safe point.
+pub(crate) fn listen(context: &Context) -> Result<Signals, Told> {
     let text = context.format == Format::Text;
-    let signals = Signals::listen(move || {
+    Signals::listen(move || {
         if text {
             tell(format_args!("stopping at the next safe point; once more to stop at once"));
         }
     })
-    .map_err(|error| context.tell_error(&error.into()))?;
-    let prepared = context.prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref() }).await?;
-    let report = match context.format {
-        Format::Text if context.quiet => {
-            orchestrator::deploy(&prepared.request, &|_| {}, &signals.stop).await
-        }
-        Format::Text => on_a_screen(&context, &prepared.request, &signals).await,
-        Format::Json => orchestrator::deploy(&prepared.request, &|_| {}, &signals.stop).await,
-        Format::Jsonl => orchestrator::deploy(&prepared.request, &line, &signals.stop).await,
-    };
-    prepared.finish().await;
-    let code = exit::of_deploy(&report, deploy.detailed_exitcode, signals.received());
-    let name = &context.environment.name;
-    match context.format {
-        Format::Text => say(ending::of_deploy(&report, name, code, context.style).trim_end()),
-        Format::Json => say(json::pretty(&json::of_deploy(&report, name, code))),
-        Format::Jsonl => {}
-    }
-    Ok(ExitCode::from(code))
+    .map_err(|error| context.tell_error(&error.into()))
 }
 
-async fn on_a_screen(context: &Context, request: &orchestrator::Request, signals: &Signals) -> Report {
-    let screen = Screen::new(context.style);
-    let report = orchestrator::deploy(request, &|record| screen.show(record), &signals.stop).await;
-    screen.end();
-    report
+/// Shows the records of some work as they happen, in the format that was asked for.
+pub(crate) async fn watched(context: &Context, work: impl AsyncFnOnce(Observer<'_>) -> Report) -> Report {
+    match context.format {
+        Format::Text if !context.quiet => {
+            let screen = Screen::new(context.style);
+            let report = work(&|record| screen.show(record)).await;
+            screen.end();
+            report
+        }
+        Format::Text | Format::Json => work(&|_| {}).await,
+        Format::Jsonl => work(&line).await,
+    }
+}
+
+/// Says how it ended; the process's exit code.
+pub(crate) fn told(context: &Context, report: &Report, detailed: bool, signals: &Signals) -> ExitCode {
+    let code = exit::of_deploy(report, detailed, signals.received());
+    let name = &context.environment.name;
+    match context.format {
+        Format::Text => say(ending::of_deploy(report, name, code, context.style).trim_end()),
+        Format::Json => say(json::pretty(&json::of_deploy(report, name, code))),
+        Format::Jsonl => {}
+    }
+    ExitCode::from(code)
 }
 
 /// A line of `--format jsonl`.

@@ -8,6 +8,7 @@ mod deploy;
 mod dev;
 mod extract;
 mod guard;
+mod index;
 mod init;
 pub(crate) mod init_from;
 mod new;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, Index};
 
 /// Runs the command that was typed.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
@@ -42,6 +43,8 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Rollback(arguments) => rollback::run(&global, &arguments).await,
         Command::Snapshot => snapshot::run(&global).await,
         Command::Guard(arguments) if arguments.extract => extract::run(&global, &arguments).await,
+        Command::Index { command: Index::List(list) } => index::list(&global, &list).await,
+        Command::Index { command: Index::Repair(repair) } => index::repair(&global, &repair).await,
         Command::Guard(arguments) => guard::run(&global, &arguments),
         Command::Audit { directory } => guard::audit(&directory),
         Command::Explain { rule } => guard::explain(rule.as_deref()),

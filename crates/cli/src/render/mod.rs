@@ -5,6 +5,7 @@ mod board;
 pub(crate) mod diagnostic;
 pub(crate) mod diff;
 pub(crate) mod ending;
+pub(crate) mod indexes;
 pub(crate) mod json;
 pub(crate) mod overview;
 pub(crate) mod reference;

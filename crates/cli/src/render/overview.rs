@@ -100,6 +100,7 @@ fn index(plan: &IndexPlan, style: Style, all: bool) -> String {
             index::Action::Build => Some("build"),
             index::Action::Rebuild => Some("drop the invalid leftover, build"),
             index::Action::Adopt => Some("wait for the build of another session"),
+            index::Action::Replace => Some("build the declared one beside it, then swap"),
             index::Action::Drop => Some("drop"),
         };
         match word {

@@ -58,6 +58,10 @@ impl Screen {
             DeployEvent::ClosedEarlier { earlier } => {
                 board.stays(&format!("deployment {earlier} ended without saying how; going on where it was"));
             }
+            DeployEvent::RepairStarted { index, actor } => {
+                let what = index.as_ref().map_or("every invalid index", String::as_str);
+                board.stays(&format!("repairing {what} at {environment}   by {actor}"));
+            }
             DeployEvent::ServicesStopped { duration_ms } => {
                 board.stays(&format!("services        stopped  {}", milliseconds(*duration_ms)))
             }

@@ -14,7 +14,7 @@ fn keys_are_refused_by_name_with_what_was_meant() {
     E206 pipeline.yaml:5:20: unknown key `colour`
       | stages: { index: { colour: red } }
       |                    ^^^^^^
-      help: the keys here are budget, path
+      help: the keys here are budget, on_drift, on_interrupt, parallel, path
     "#);
     insta::assert_snapshot!(with("Lock: { wait: 1s }"), @r#"
     E206 pipeline.yaml:5:1: unknown key `Lock`

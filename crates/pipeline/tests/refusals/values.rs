@@ -116,6 +116,24 @@ fn durations_and_numbers_are_refused_with_their_bounds() {
 }
 
 #[test]
+fn a_word_that_is_no_choice_is_refused_with_the_one_that_was_meant() {
+    insta::assert_snapshot!(with("stages: { index: { on_drift: replase, on_interrupt: maybe, parallel: 0 } }"), @r#"
+    E260 pipeline.yaml:5:30: `replase` is not allowed
+      | stages: { index: { on_drift: replase, on_interrupt: maybe, parallel: 0 } }
+      |                              ^^^^^^^
+      help: did you mean `replace`?
+    E260 pipeline.yaml:5:53: `maybe` is not allowed
+      | stages: { index: { on_drift: replase, on_interrupt: maybe, parallel: 0 } }
+      |                                                     ^^^^^
+      help: write detach or cancel
+    E262 pipeline.yaml:5:70: 0 is out of bounds
+      | stages: { index: { on_drift: replase, on_interrupt: maybe, parallel: 0 } }
+      |                                                                      ^
+      help: at least 1, at most 32
+    "#);
+}
+
+#[test]
 fn names_and_paths_are_refused_with_their_rules() {
     insta::assert_snapshot!(told("version: 2\nname: My CRM\nledger_schema: pg_deploy\nenvironments: { Dev: { database: embedded } }"), @r#"
     E260 pipeline.yaml:1:10: version 2 is not known

@@ -1,0 +1,41 @@
+//! `pgdeploy index list` and `pgdeploy index repair`.
+
+use std::process::ExitCode;
+
+use crate::arguments::{Format, Global, IndexList, IndexRepair};
+use crate::command::deploy::{listen, told, watched};
+use crate::context::{Context, Prepare, Told};
+use crate::output::say;
+use crate::render::{indexes, json};
+
+/// Lists every index.
+pub(crate) async fn list(global: &Global, arguments: &IndexList) -> Result<ExitCode, Told> {
+    let context = Context::load(global, arguments.environment.name.as_deref())?;
+    let prepared = context.prepare(Prepare::default()).await?;
+    let listed = orchestrator::list_indexes(&prepared.request).await;
+    prepared.finish().await;
+    let mut list = listed.map_err(|failure| context.tell(&failure))?;
+    if arguments.troubled {
+        list.indexes.retain(indexes::is_troubled);
+    }
+    match context.format {
+        Format::Text => say(indexes::of_list(&list, context.style).trim_end()),
+        _ => say(json::pretty(&list)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Repairs what is invalid.
+pub(crate) async fn repair(global: &Global, arguments: &IndexRepair) -> Result<ExitCode, Told> {
+    let context = Context::load(global, arguments.environment.name.as_deref())?;
+    let signals = listen(&context)?;
+    let prepared =
+        context.prepare(Prepare { with_upstreams: false, actor: arguments.actor.as_deref() }).await?;
+    let (request, name) = (&prepared.request, arguments.index.as_deref());
+    let report = watched(&context, async |observer| {
+        orchestrator::repair_indexes(request, name, observer, &signals.stop).await
+    })
+    .await;
+    prepared.finish().await;
+    Ok(told(&context, &report, arguments.detailed_exitcode, &signals))
+}
