@@ -74,6 +74,10 @@ impl Worker<'_> {
         let statement = declaration.statement(&table.quoted(), true);
         let text = statement.text();
         let ended = build::attempt(&mut session, &text, &mut watch, &self.limits()).await;
+        if matches!(ended, build::Ended::Refused(_) | build::Ended::Cancelled(_)) {
+            // An error is told before its locks are given back; the answer to something else comes after that.
+            let _ = session.run("SELECT 1").await;
+        }
         let (phases, waited_for) = {
             let seen = lock(&seen);
             (seen.phases(), seen.waited_for())

@@ -142,7 +142,29 @@ pub async fn list(
         });
         index.declared_at = declared.map(crate::Declaration::place);
     }
+    blame_the_undeclared(&mut listed);
     Ok(listed)
+}
+
+/// Of two that are the same in every way, the one that no file declares is the duplicate, whichever is older.
+fn blame_the_undeclared(listed: &mut [Listed]) {
+    for number in 0..listed.len() {
+        let declared = &listed[number];
+        let Some(other) = declared.duplicate_of.as_ref().filter(|_| declared.declared_at.is_some()) else {
+            continue;
+        };
+        let same = |twin: &Listed| {
+            twin.table_oid == declared.table_oid
+                && twin.name == *other
+                && twin.declared_at.is_none()
+                && twin.constraint.is_none()
+                && twin.unique == declared.unique
+        };
+        if let Some(twin) = listed.iter().position(same) {
+            listed[twin].duplicate_of = Some(listed[number].name.clone());
+            listed[number].duplicate_of = None;
+        }
+    }
 }
 
 fn listed(row: &PgRow) -> Result<Listed, Error> {
