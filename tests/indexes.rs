@@ -134,7 +134,7 @@ fn index_list_shows_what_is_wrong_and_index_repair_mends_it_on_the_record() {
     project
         .pgdeploy(&["index", "repair", "nothing"])
         .exits(2)
-        .says("E117")
+        .says("E130")
         .says("pgdeploy index list --env prod");
     project.pgdeploy(&["index", "list", "--troubled"]).exits(0).says("duplicate of t_b");
     project.pgdeploy(&["index", "repair", "--help"]).exits(0).says("Examples:").says("REINDEX CONCURRENTLY");
@@ -148,4 +148,88 @@ fn an_index_repair_takes_the_run_lock() {
     until("the index is being built", || client.is(BUILDING));
     project.pgdeploy(&["index", "repair"]).exits(75).says("E311");
     running.wait().exits(0);
+}
+
+/// 1,500 rows of two milliseconds each, and an index on what they are filled with.
+fn filled(budget: &str) -> Project {
+    Project::new()
+        .pipeline(&format!("stages: {{ backfill: {{ budget: {budget}, batch_size: 50, min_batch: 10, target: 50ms }} }}\n"))
+        .file(
+            "migrations/0001_r.sql",
+            "-- pgdeploy:\n--   allow: [dml-insert-select]\n--   reason: rows for the test\nCREATE TABLE r (id int PRIMARY KEY, score int);
+             INSERT INTO r SELECT g FROM generate_series(1, 1500) g;
+             CREATE FUNCTION slow(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(0.002); RETURN i; END $$;",
+        )
+        .file("backfills/0001_score.sql", "UPDATE r SET score = slow(r.id) WHERE score IS NULL;")
+        .file(
+            "indexes/r.sql",
+            "-- pgdeploy:\n--   after_backfill: 0001_score\n--   required: true\nCREATE INDEX r_score ON r (score);",
+        )
+        .file("indexes/other.sql", "CREATE INDEX r_id ON r (id, score);")
+}
+
+#[test]
+fn an_index_that_waits_for_a_backfill_is_built_in_the_same_deploy_when_that_is_complete() {
+    let project = filled("20m");
+    project
+        .pgdeploy(&["plan"])
+        .exits(0)
+        .says("build when its backfill is complete")
+        .says("after backfill 0001_score: it has not been run yet");
+    let outcome = project.pgdeploy(&["deploy", "--format", "jsonl"]).exits(0);
+    let events = outcome.events();
+    let place = |name: &str, key: &str, value: &str| {
+        events
+            .iter()
+            .position(|event| event["event"] == name && event[key] == value)
+            .unwrap_or_else(|| panic!("{name} in {events:#?}"))
+    };
+    let order = [
+        place("index.built", "index", "r_id"),
+        place("index.deferred", "index", "r_score"),
+        place("backfill.completed", "id", "0001_score"),
+        place("index.built", "index", "r_score"),
+    ];
+    assert!(order[0] < order[2] && order[1] < order[2] && order[2] < order[3], "{order:?}");
+    let mut client = project.client();
+    assert_eq!(client.number("count(*) FROM pgdeploy.succeeded_files WHERE path LIKE 'indexes/%'"), 2);
+    project.deploy().exits(0).says("NOTHING TO DO");
+}
+
+#[test]
+fn an_index_whose_backfill_is_incomplete_is_deferred_and_shown_and_is_no_gate() {
+    let project = filled("500ms");
+    project
+        .pgdeploy(&["deploy", "--detailed-exitcode"])
+        .exits(3)
+        .says("r_score")
+        .says("deferred: it is built after backfill 0001_score");
+    let mut client = project.client();
+    assert_eq!(client.text("to_regclass('r_score')"), "NULL");
+    assert_eq!(client.number("count(*) FROM pgdeploy.succeeded_files WHERE path = 'indexes/r.sql'"), 0);
+    project
+        .pgdeploy(&["status", "--detailed-exitcode"])
+        .exits(3)
+        .says("after backfill 0001_score: it is incomplete");
+    project.write(
+        "pipeline.yaml",
+        b"version: 1\nname: test\nenvironments:\n  prod: { database: \"${TEST_URL}\" }\n",
+    );
+    project.pgdeploy(&["deploy", "--detailed-exitcode"]).exits(0);
+    assert_eq!(client.text("to_regclass('r_score')"), "r_score");
+    // What is there stays, whatever becomes of the backfill.
+    client.run("UPDATE r SET score = NULL WHERE id = 7");
+    project.pgdeploy(&["plan", "--format", "json"]).exits(0).says("\"state\": \"valid\"");
+}
+
+#[test]
+fn an_index_that_waits_for_no_backfill_of_the_release_is_refused_before_anything_is_touched() {
+    let project = filled("20m");
+    project.remove("backfills/0001_score.sql");
+    project
+        .deploy()
+        .exits(2)
+        .says("E125")
+        .says("indexes/r.sql")
+        .says("waits for the backfill 0001_score, and there is no such file");
 }

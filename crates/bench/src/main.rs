@@ -5,6 +5,7 @@
 
 mod adopt;
 mod backfill;
+mod index;
 mod table;
 
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ enum Command {
     Adopt(adopt::Adopt),
     /// A full-table correlated UPDATE as one statement, along the key, and over blocks.
     Backfill(backfill::Backfill),
+    /// Four index builds on two tables by one worker and by two, and the plan of 500 declared indexes.
+    Index(index::Index),
 }
 
 #[tokio::main]
@@ -35,6 +38,7 @@ async fn main() -> anyhow::Result<()> {
     let table = match arguments.command {
         Command::Adopt(adopt) => adopt.measure().await?,
         Command::Backfill(backfill) => backfill.measure().await?,
+        Command::Index(index) => index.measure().await?,
     };
     table.print();
     if let Some(path) = arguments.json {

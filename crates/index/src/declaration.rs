@@ -30,6 +30,8 @@ pub struct Declaration {
     pub required: bool,
     /// What is done about another index of the name; the stage's setting where the file does not say.
     pub on_drift: Option<OnDrift>,
+    /// The backfill that must be complete before it is built.
+    pub after_backfill: Option<String>,
     /// How long the index may take inside a deploy.
     pub timeout: Option<Duration>,
     /// The file.
@@ -85,7 +87,14 @@ impl Declarations {
 impl Declaration {
     /// The same index under another name, for a step of ours.
     pub(crate) fn named(&self, name: String) -> Self {
-        Self { name, on_drift: Some(OnDrift::Warn), timeout: None, derived: true, ..self.clone() }
+        Self {
+            name,
+            on_drift: Some(OnDrift::Warn),
+            timeout: None,
+            after_backfill: None,
+            derived: true,
+            ..self.clone()
+        }
     }
 
     /// The same index on a partition.

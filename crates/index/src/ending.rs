@@ -181,6 +181,16 @@ impl Ending {
         Self::short(outcome, reason, &format!("when they are done: {AGAIN}"))
     }
 
+    /// Its time comes when a backfill is complete.
+    pub(crate) fn deferred(backfill: &str, why: &str) -> Self {
+        let reason = format!("it is built after backfill {backfill}: {why}");
+        Self::short(
+            Settled::Deferred,
+            reason,
+            &format!("pgdeploy backfill run {backfill} --env {{env}}, then {AGAIN}"),
+        )
+    }
+
     pub(crate) fn skipped(reason: Reason) -> Self {
         Self::short(Settled::Skipped, format!("not begun: {}", reason.words()), AGAIN)
     }
@@ -206,6 +216,7 @@ impl Ending {
         ItemOutcome {
             name,
             table,
+            declared_at: String::new(),
             outcome: self.outcome,
             duration,
             size_bytes: self.size_bytes,

@@ -128,6 +128,18 @@ pub enum Event {
         /// Why we do not wait.
         reason: String,
     },
+    /// The index is not built before its backfill is complete: later in this deploy, or in another.
+    #[serde(rename = "index.deferred")]
+    Deferred {
+        /// The index.
+        index: String,
+        /// Its table.
+        table: String,
+        /// The backfill.
+        backfill: String,
+        /// Why that one is not complete.
+        reason: String,
+    },
     /// The index is not as declared; the deploy goes on.
     #[serde(rename = "index.failed")]
     Failed {

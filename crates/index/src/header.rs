@@ -7,8 +7,6 @@ use sql::{Problem, Source};
 
 use crate::settings::OnDrift;
 
-/// Keys that the documentation shows and this version does not know.
-const NOT_YET: [&str; 1] = ["after_backfill"];
 /// The most that `timeout` may be.
 const MAX_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -23,13 +21,16 @@ pub(crate) struct Header {
     pub(crate) timeout: Option<Duration>,
     /// Whether an index that is not there at the end is a gate.
     pub(crate) required: bool,
+    /// The backfill that must be complete before an index is built: one on a column that is being filled makes every
+    /// update of it write to the index, too.
+    pub(crate) after_backfill: Option<String>,
     /// The name of the index that the file's one index takes the place of.
     pub(crate) replaces: Option<String>,
 }
 
 impl Header {
     pub(crate) fn of(source: &Source) -> Result<Self, Problem> {
-        sql::header::read(source, &NOT_YET)
+        sql::header::read(source, &[])
     }
 }
 

@@ -159,10 +159,6 @@ mod tests {
     #[test]
     fn headers_and_empty_files_are_refused() {
         assert!(refused("-- later\n")[0].starts_with("E238"));
-        assert!(
-            refused("-- pgdeploy:\n--   after_backfill: 1_x\ncreate index a on t (x);")[0]
-                .starts_with("E216")
-        );
         assert!(refused("-- pgdeploy:\n--   requird: true\ncreate index a on t (x);")[0].starts_with("E215"));
         assert!(refused("create index a on t (x")[0].starts_with("E220"));
         for wrong in ["timeout: 5M", "timeout: 10", "timeout: 8d", "on_drift: drop", "required: perhaps"] {

@@ -23,6 +23,8 @@ pub struct ItemOutcome {
     pub name: String,
     /// Its table; empty for a tombstone of an index that is not there.
     pub table: String,
+    /// Where it is declared, such as `indexes/leads.sql:3:1`.
+    pub declared_at: String,
     /// How it ended.
     pub outcome: Settled,
     /// How long the stage was busy with it.
@@ -73,6 +75,8 @@ pub enum Settled {
     Detached,
     /// Given up on request before anything was built.
     Cancelled,
+    /// Not begun: its backfill is not complete yet.
+    Deferred,
     /// Not begun: the budget was used up or the stage stopped.
     Skipped,
     /// It could not be done.
@@ -111,6 +115,7 @@ impl Settled {
             Settled::Busy => "busy",
             Settled::Detached => "detached",
             Settled::Cancelled => "cancelled",
+            Settled::Deferred => "deferred",
             Settled::Skipped => "skipped",
             Settled::Failed => "failed",
         }
@@ -120,12 +125,15 @@ impl Settled {
 impl ItemOutcome {
     /// Whether the deploy cannot go on for want of it: it is required, and no valid index as declared is there.
     pub fn is_missed(&self) -> bool {
-        self.required && !self.outcome.is_fine() && self.outcome != Settled::Uncompared
+        self.required
+            && !self.outcome.is_fine()
+            && !matches!(self.outcome, Settled::Uncompared | Settled::Deferred)
     }
 
     /// The warning for what fell short, or for what people should know of.
     pub(crate) fn warning(&self, place: &str) -> Option<Warning> {
-        let reason = self.reason.as_ref()?;
+        // What waits for its time has not fallen short.
+        let reason = self.reason.as_ref().filter(|_| self.outcome != Settled::Deferred)?;
         let on = if self.table.is_empty() { String::new() } else { format!(" on {}", self.table) };
         // What the server said carries its own, more exact place.
         let place = match &self.problem {

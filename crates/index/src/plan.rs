@@ -1,5 +1,7 @@
 //! What a deploy would do, and the same judgement for the deploy itself.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use postgres::{Error, Session};
 use serde::Serialize;
 
@@ -16,6 +18,10 @@ use crate::survey::{self, Found, FoundName};
 pub struct Plan {
     pub(crate) declarations: Declarations,
     items: Vec<Item>,
+    /// Why backfills that indexes wait for are not complete, by their names.
+    pub(crate) deferred: BTreeMap<String, String>,
+    /// Whether some declarations are left out: then what lies beside the others is none of this plan's business.
+    pub(crate) partial: bool,
 }
 
 /// One declaration and what a database has for it.
@@ -35,6 +41,9 @@ pub struct Item {
     pub declared_at: String,
     /// The size of the table to be read by a build, in bytes.
     pub table_bytes: Option<i64>,
+    /// Whether something of that name is there.
+    #[serde(skip)]
+    begun: bool,
 }
 
 impl Plan {
@@ -43,9 +52,48 @@ impl Plan {
         &self.items
     }
 
+    /// The backfills that indexes which are not there wait for.
+    pub fn awaits(&self) -> BTreeSet<&str> {
+        let indexes = self.declarations.indexes.iter().zip(&self.items);
+        indexes
+            .filter(|(_, item)| item.is_not_there())
+            .filter_map(|(index, _)| index.after_backfill.as_deref())
+            .collect()
+    }
+
+    /// Leaves out for now what waits for backfills that are not complete: `deferred` says why they are not, by their names.
+    pub fn defer(mut self, deferred: BTreeMap<String, String>) -> Self {
+        for (index, item) in self.declarations.indexes.iter().zip(&mut self.items) {
+            let backfill = index.after_backfill.as_ref().filter(|_| item.is_not_there());
+            if let Some((backfill, why)) = backfill.and_then(|id| deferred.get_key_value(id)) {
+                (item.state, item.action) = (State::AwaitsBackfill, State::AwaitsBackfill.action());
+                item.note = Some(format!("after backfill {backfill}: {why}"));
+            }
+        }
+        self.deferred = deferred;
+        self
+    }
+
+    /// Only the items of these names.
+    pub fn only(self, names: &BTreeSet<String>) -> Self {
+        let Self { mut declarations, mut items, deferred, .. } = self;
+        declarations.indexes.retain(|index| names.contains(&index.name));
+        declarations.tombstones.retain(|tombstone| names.contains(&tombstone.name));
+        items.retain(|item| names.contains(&item.name));
+        Self { declarations, items, deferred, partial: true }
+    }
+
     /// The items that a deploy will do something about.
     pub fn pending(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(|item| item.action != Action::None)
+    }
+}
+
+impl Item {
+    /// Whether nothing of the index is there.
+    fn is_not_there(&self) -> bool {
+        matches!(self.state, State::Missing | State::NoTable | State::AwaitsBackfill)
+            || (self.state == State::Partitioned && !self.begun)
     }
 }
 
@@ -86,7 +134,7 @@ pub async fn plan(
     items.extend(
         tombstones.iter().zip(&dropped).map(|(tombstone, name)| item_of_tombstone(tombstone, name.as_ref())),
     );
-    Ok(Plan { declarations: declarations.clone(), items })
+    Ok(Plan { declarations: declarations.clone(), items, deferred: BTreeMap::new(), partial: false })
 }
 
 /// The state of each declared index, in their order.
@@ -162,6 +210,7 @@ fn item(index: &Declaration, judged: &Judged, settings: &Settings) -> Item {
         note,
         declared_at: index.place(),
         table_bytes: judged.found.table.as_ref().map(|table| table.size_bytes),
+        begun: judged.found.name.is_some(),
     }
 }
 
@@ -175,5 +224,6 @@ fn item_of_tombstone(tombstone: &Tombstone, name: Option<&FoundName>) -> Item {
         note,
         declared_at: tombstone.place(),
         table_bytes: None,
+        begun: name.is_some(),
     }
 }

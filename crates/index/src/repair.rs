@@ -1,5 +1,7 @@
 //! Repair on request: what a deploy repairs of the declared indexes, and the invalid ones that no file declares.
 
+use std::collections::BTreeMap;
+
 use postgres::{Error, Stage};
 use tokio::time::Instant;
 
@@ -27,7 +29,9 @@ pub async fn repair(
     name: Option<&str>,
 ) -> Result<Option<Outcome>, Error> {
     let deadline = Instant::now() + settings.budget;
-    let mut worker = Worker::open(stage, settings, declarations, deadline).await?;
+    // Who asks for an index by its name does not wait for a backfill.
+    let deferred = BTreeMap::new();
+    let mut worker = Worker::open(stage, settings, declarations, &deferred, deadline).await?;
     ledger::close_left(&mut worker.session, stage.ledger, stage.deployment).await?;
     let wanted = name.map(Wanted::of);
     let all: Vec<&Declaration> = declarations.indexes.iter().collect();

@@ -29,8 +29,8 @@ pub async fn run(stage: &Stage<'_, Event>, plan: &Plan, settings: &Settings) -> 
         return outcome;
     }
     let deadline = Instant::now() + settings.budget;
-    outcome.items = match open(stage, declarations, settings, deadline).await {
-        Ok((worker, judged)) => settle_all(worker, declarations, judged, &mut outcome.warnings).await,
+    outcome.items = match open(stage, plan, settings, deadline).await {
+        Ok((worker, judged)) => settle_all(worker, plan, judged, &mut outcome.warnings).await,
         Err(error) => {
             let names = declarations.indexes.iter().map(|index| (index.name.clone(), index.table.clone()));
             let dropped = declarations.tombstones.iter().map(|each| (each.name.clone(), String::new()));
@@ -43,7 +43,10 @@ pub async fn run(stage: &Stage<'_, Event>, plan: &Plan, settings: &Settings) -> 
     }
     let places = declarations.indexes.iter().map(Declaration::place);
     let places = places.chain(declarations.tombstones.iter().map(Tombstone::place));
-    let told = outcome.items.iter().zip(places).filter_map(|(item, place)| item.warning(&place));
+    for (item, place) in outcome.items.iter_mut().zip(places) {
+        item.declared_at = place;
+    }
+    let told = outcome.items.iter().filter_map(|item| item.warning(&item.declared_at));
     // What the items say comes first, then what was found beside them.
     outcome.warnings = told.chain(std::mem::take(&mut outcome.warnings)).collect();
     outcome.warnings.extend(twins(declarations, &outcome.items));
@@ -75,11 +78,12 @@ fn twins(declarations: &Declarations, items: &[ItemOutcome]) -> Vec<Warning> {
 
 async fn open<'a>(
     stage: &'a Stage<'a, Event>,
-    declarations: &'a Declarations,
+    plan: &'a Plan,
     settings: &'a Settings,
     deadline: Instant,
 ) -> Result<(Worker<'a>, Vec<Judged>), Error> {
-    let mut worker = Worker::open(stage, settings, declarations, deadline).await?;
+    let declarations = &plan.declarations;
+    let mut worker = Worker::open(stage, settings, declarations, &plan.deferred, deadline).await?;
     ledger::close_left(&mut worker.session, stage.ledger, stage.deployment).await?;
     let indexes: Vec<&Declaration> = declarations.indexes.iter().collect();
     let judged = judge(&mut worker.session, &indexes, stage.ledger).await?;
@@ -88,10 +92,11 @@ async fn open<'a>(
 
 async fn settle_all(
     mut worker: Worker<'_>,
-    declarations: &Declarations,
+    plan: &Plan,
     judged: Vec<Judged>,
     warnings: &mut Vec<Warning>,
 ) -> Vec<ItemOutcome> {
+    let declarations = &plan.declarations;
     let declared = &declarations.indexes;
     let Schedule { at_rest, plain, others } = Schedule::of(declared, &judged);
     let mut settled = take(&mut worker, &Mutex::new([at_rest].into()), declared, &judged).await;
@@ -100,7 +105,8 @@ async fn settle_all(
     let (stage, settings, deadline) = (worker.stage, worker.settings, worker.deadline);
     let helping = (0..more).map(async |_| {
         // Without a connection for it, the others do its part.
-        let Ok(mut helper) = Worker::open(stage, settings, declarations, deadline).await else {
+        let Ok(mut helper) = Worker::open(stage, settings, declarations, &plan.deferred, deadline).await
+        else {
             return Vec::new();
         };
         let settled = take(&mut helper, &plain, declared, &judged).await;
@@ -119,7 +125,9 @@ async fn settle_all(
     let all: Vec<_> = declared.iter().zip(&judged).map(|(index, judged)| (index, &judged.found)).collect();
     let fine = all.iter().zip(&items).filter(|(_, item)| item.outcome.is_fine());
     let fine: Vec<_> = fine.map(|(index, _)| *index).collect();
-    warnings.extend(worker.sweep(&all, &fine).await);
+    if !plan.partial {
+        warnings.extend(worker.sweep(&all, &fine).await);
+    }
     for tombstone in &declarations.tombstones {
         items.push(worker.bury(tombstone, &unfinished).await);
     }

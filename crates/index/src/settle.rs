@@ -77,6 +77,12 @@ impl Worker<'_> {
                     size_bytes: ending.size_bytes.unwrap_or(0),
                 })
             }
+            (Some(reason), Settled::Deferred) => self.tell(Event::Deferred {
+                index: index.clone(),
+                table: table.clone(),
+                backfill: declaration.after_backfill.clone().unwrap_or_default(),
+                reason: reason.clone(),
+            }),
             (Some(reason), outcome) if !outcome.is_fine() && outcome != Settled::Detached => {
                 self.tell(Event::Failed {
                     index: index.clone(),
@@ -118,6 +124,11 @@ impl Worker<'_> {
                 }
             }
         };
+        if let (Some((backfill, why)), State::Missing | State::NoTable | State::Partitioned, None) =
+            (self.waits_for(declaration), judged.state, &judged.found.name)
+        {
+            return Ok(Some(Ending::deferred(backfill, why)));
+        }
         let (Some(table), name) = (judged.found.table.clone(), judged.found.name.clone()) else {
             return Ok(Some(Ending::refused(judged.state, judged.note)));
         };
@@ -134,6 +145,12 @@ impl Worker<'_> {
             (State::Missing, _) => self.missing(declaration, &table, story, backoff).await,
             (state, _) => Ok(Some(Ending::refused(state, judged.note))),
         }
+    }
+
+    /// The backfill that is to be complete first, and why it is not.
+    fn waits_for(&self, declaration: &Declaration) -> Option<(&'_ str, &'_ str)> {
+        let (backfill, why) = self.deferred.get_key_value(declaration.after_backfill.as_ref()?)?;
+        Some((backfill, why))
     }
 
     /// There and valid: is it what is declared?

@@ -21,6 +21,8 @@ pub enum State {
     Partitioned,
     /// It is not there.
     Missing,
+    /// It is not there, and is not to be built before a backfill is complete.
+    AwaitsBackfill,
     /// It is there and valid.
     Valid,
     /// A valid index of its name has another definition.
@@ -45,6 +47,8 @@ pub enum Action {
     None,
     /// CREATE INDEX CONCURRENTLY.
     Build,
+    /// CREATE INDEX CONCURRENTLY, once its backfill is complete: in the same deploy, or in a later one.
+    Defer,
     /// DROP INDEX CONCURRENTLY, then CREATE INDEX CONCURRENTLY.
     Rebuild,
     /// Wait for the build of another session.
@@ -65,6 +69,7 @@ impl State {
             State::NameTaken => "name_taken",
             State::Partitioned => "partitioned",
             State::Missing => "missing",
+            State::AwaitsBackfill => "awaits_backfill",
             State::Valid => "valid",
             State::Drifted => "drifted",
             State::Busy => "busy",
@@ -79,6 +84,7 @@ impl State {
     pub fn action(self) -> Action {
         match self {
             State::NoTable | State::Missing | State::Partitioned => Action::Build,
+            State::AwaitsBackfill => Action::Defer,
             State::Invalid => Action::Rebuild,
             State::Busy => Action::Adopt,
             State::Present => Action::Drop,

@@ -85,6 +85,7 @@ pub(crate) fn declared(
         required: header.required,
         on_drift: header.on_drift,
         timeout: header.timeout,
+        after_backfill: header.after_backfill.clone(),
         source: source.clone(),
         span: statement.span.clone(),
         tail: head.tail,

@@ -1,5 +1,6 @@
 //! A worker: the session that reads and records, and the waits that never queue. One worker owns a table at a time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use postgres::{Backoff, Error, Session, Stage};
@@ -23,6 +24,8 @@ pub(crate) struct Worker<'a> {
     pub(crate) session: Session,
     pub(crate) settings: &'a Settings,
     pub(crate) declarations: &'a Declarations,
+    /// Why backfills that indexes wait for are not complete, by their names.
+    pub(crate) deferred: &'a BTreeMap<String, String>,
     /// The end of the stage's budget, or of what the declaration in hand is given.
     pub(crate) deadline: Instant,
     /// Which of the two.
@@ -46,6 +49,7 @@ impl<'a> Worker<'a> {
         stage: &'a Stage<'a, Event>,
         settings: &'a Settings,
         declarations: &'a Declarations,
+        deferred: &'a BTreeMap<String, String>,
         deadline: Instant,
     ) -> Result<Self, Error> {
         Ok(Self {
@@ -53,6 +57,7 @@ impl<'a> Worker<'a> {
             session: stage.lock.session("index").await?,
             settings,
             declarations,
+            deferred,
             deadline,
             over: Reason::Budget,
         })

@@ -1,7 +1,7 @@
 //! The backfills that migrations wait for, asked whether they are complete.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use postgres::{Error, Session};
 use sql::Problem;
@@ -23,32 +23,60 @@ pub(crate) async fn backfills(session: &mut Session, request: &Request) -> Resul
     let wanted: BTreeSet<&String> =
         waiting.flat_map(|migration| &migration.header.requires_backfill).collect();
     for id in wanted {
-        let proof = backfill::proof(session, &release.backfills, id, &request.ledger).await?;
-        let why = match proof {
-            backfill::Proof::Complete => None,
-            backfill::Proof::NotComplete { reason, percent: Some(percent) } => {
-                Some(format!("{reason} ({percent} %)"))
-            }
-            backfill::Proof::NotComplete { reason, percent: None } => Some(reason.to_string()),
-        };
+        let why = why_not_complete(session, request, id).await?;
         known.insert(id.clone(), why);
     }
     Ok(known)
 }
 
-/// A migration that waits for a backfill which is not in the release would wait for ever.
-pub(crate) fn unknown(release: &Release) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for migration in &release.migrations.0 {
-        for id in &migration.header.requires_backfill {
-            if release.path_of_backfill(id).is_none() {
-                let message = format!("requires the backfill {id}, and there is no such file");
-                let near = release.backfills.items().first().map_or("0007_emails", |first| &first.id);
-                let help = format!("write a file's name without its ending, such as {near}");
-                let path: &Path = &migration.source.path;
-                problems.push(Problem::with_file("E125", path, message).help(help));
-            }
+/// Leaves out of a plan the indexes whose `after_backfill` is not complete. Only those that are not there are asked for.
+pub(crate) async fn without_waiting(
+    session: &mut Session,
+    request: &Request,
+    plan: index::Plan,
+) -> Result<index::Plan, Error> {
+    let mut deferred = BTreeMap::new();
+    for id in plan.awaits() {
+        if let Some(why) = why_not_complete(session, request, id).await? {
+            deferred.insert(id.to_owned(), why);
         }
     }
-    problems
+    Ok(plan.defer(deferred))
+}
+
+/// Words, unless a backfill is complete, by the ledger and by a look at its live table.
+async fn why_not_complete(
+    session: &mut Session,
+    request: &Request,
+    id: &str,
+) -> Result<Option<String>, Error> {
+    Ok(match backfill::proof(session, &request.release.backfills, id, &request.ledger).await? {
+        backfill::Proof::Complete => None,
+        backfill::Proof::NotComplete { reason, percent: Some(percent) } => {
+            Some(format!("{reason} ({percent} %)"))
+        }
+        backfill::Proof::NotComplete { reason, percent: None } => Some(reason.to_string()),
+    })
+}
+
+/// What waits for a backfill that is not in the release would wait for ever.
+pub(crate) fn unknown(release: &Release) -> Vec<Problem> {
+    let migrations = release.migrations.0.iter().flat_map(|migration| {
+        migration.header.requires_backfill.iter().map(|id| (&migration.source.path, "requires", id))
+    });
+    let indexes = release
+        .indexes
+        .indexes
+        .iter()
+        .filter_map(|index| Some((&index.source.path, "waits for", index.after_backfill.as_ref()?)));
+    // Every index of a file has the file's header.
+    let wanted: BTreeSet<_> = migrations.chain(indexes).collect();
+    let unknown = wanted.into_iter().filter(|(.., id)| release.path_of_backfill(id).is_none());
+    let problem = |(path, what, id): (&PathBuf, &str, &String)| {
+        let message = format!("{what} the backfill {id}, and there is no such file");
+        let near = release.backfills.items().first().map_or("0007_emails", |first| &first.id);
+        let help = format!("write a file's name without its ending, such as {near}");
+        Problem::with_file("E125", path, message).help(help)
+    };
+    unknown.map(problem).collect()
 }

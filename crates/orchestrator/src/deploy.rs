@@ -217,7 +217,8 @@ impl Run<'_> {
                     stages.schema(row, plan).await?;
                     *passed_the_gate = true;
                     stages.index(row, session).await?;
-                    stages.backfill(row, session).await
+                    stages.backfill(row, session).await?;
+                    stages.deferred_indexes(row, session).await
                 }
                 .await
             }

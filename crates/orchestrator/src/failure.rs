@@ -155,11 +155,11 @@ impl Failure {
         Self { problems: findings, ..Self::new(Verdict::Integrity, "E700", message) }
     }
 
-    pub(crate) fn required_indexes(names: &[String]) -> Self {
+    pub(crate) fn required_indexes(names: &[String], after_backfills: bool) -> Self {
         let message = format!("required indexes are not there: {}; the warnings say why", names.join(", "));
-        Self::new(Verdict::GateFailed, "E116", message).next(
-            "correct what the warnings name, then: pgdeploy deploy --env {env}; the backfills have not run",
-        )
+        let backfills = if after_backfills { "" } else { "; the backfills have not run" };
+        let next = format!("correct what the warnings name, then: pgdeploy deploy --env {{env}}{backfills}");
+        Self::new(Verdict::GateFailed, "E116", message).next(next)
     }
 
     pub(crate) fn unknown_index(name: &str) -> Self {

@@ -21,6 +21,7 @@ mod event;
 mod extraction;
 mod failure;
 mod index_repair;
+mod index_stage;
 mod iron_rule;
 mod journal;
 mod ledger;

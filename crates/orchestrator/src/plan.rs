@@ -39,6 +39,7 @@ impl Plan {
         };
         let schema = schema::plan(session, &files, ledger, &request.schema, &backfills).await?;
         let index = index::plan(session, &release.indexes, &request.index, ledger).await?;
+        let index = contract::without_waiting(session, request, index).await?;
         let backfill = backfill::plan(session, &release.backfills, ledger).await?;
         let hash = hash(&release.hash, &schema, &index, &backfill);
         Ok(Self { schema, backfills, index, backfill, hash })

@@ -86,27 +86,6 @@ impl Stages<'_> {
         gate.and(finished)
     }
 
-    /// Stage 2: what it cannot build is a warning. Planned anew, since the schema stage may have made its tables.
-    pub(crate) async fn index(&mut self, row: &mut Deployment, session: &mut Session) -> Result<(), Failure> {
-        let started = self.begin(StageName::Index, row).await?;
-        let request = self.request;
-        let plan = index::plan(session, &request.release.indexes, &request.index, &request.ledger)
-            .await
-            .map_err(Failure::session)?;
-        let unchanged = plan.pending().next().is_none();
-        let events = |event| self.recorder.record(Event::Index(event));
-        let outcome = index::run(&self.stage(&events), &plan, &self.request.index).await;
-        let ended = warning_stage(outcome.interrupted, unchanged, &outcome.warnings);
-        let missed: Vec<String> =
-            outcome.items.iter().filter(|item| item.is_missed()).map(|item| item.name.clone()).collect();
-        self.summary.indexes = outcome.items;
-        self.warn(outcome.warnings);
-        self.finish(StageName::Index, ended, started, row).await?;
-        self.interrupted(ended, "interrupted in the index stage")?;
-        // `required: true` in a file's header turns the warning into a gate.
-        if missed.is_empty() { Ok(()) } else { Err(Failure::required_indexes(&missed)) }
-    }
-
     /// Stage 3: what it cannot finish is a warning, and goes on at the next deploy.
     pub(crate) async fn backfill(
         &mut self,
@@ -144,7 +123,7 @@ impl Stages<'_> {
     }
 
     /// Records how the stage ended, and which of its files may go on to the next environment.
-    async fn finish(
+    pub(crate) async fn finish(
         &self,
         stage: StageName,
         result: StageResult,

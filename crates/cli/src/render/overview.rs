@@ -98,6 +98,7 @@ fn index(plan: &IndexPlan, style: Style, all: bool) -> String {
         let word = match item.action {
             index::Action::None => None,
             index::Action::Build => Some("build"),
+            index::Action::Defer => Some("build when its backfill is complete"),
             index::Action::Rebuild => Some("drop the invalid leftover, build"),
             index::Action::Adopt => Some("wait for the build of another session"),
             index::Action::Replace => Some("build the declared one beside it, then swap"),

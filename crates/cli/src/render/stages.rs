@@ -115,6 +115,9 @@ pub(crate) fn index(board: &mut Board, style: Style, event: &index::Event) {
                 &style.warning(&format!("left to the server (pid {pid}); the next deploy adopts it")),
             );
         }
+        index::Event::Deferred { index, reason, .. } => {
+            board.done(index, &style.faint(&format!("deferred: {reason}")))
+        }
         index::Event::Failed { index, outcome, .. } => {
             board.done(index, &style.warning(&format!("{} (W202)", outcome.as_str())))
         }
