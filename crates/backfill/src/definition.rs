@@ -3,31 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sql::{Numbered, Problem, Source};
 
+use crate::header::{Header, Mode, Priority};
+use crate::order;
 use crate::statement::{self, Kind};
-
-/// Header keys that the documentation shows and this version does not know.
-const NOT_YET: [&str; 16] = [
-    "table",
-    "key",
-    "mode",
-    "requires",
-    "requires_migration",
-    "new_rows",
-    "workers",
-    "batch_size",
-    "target",
-    "pause",
-    "duty",
-    "window",
-    "quarantine",
-    "constraint",
-    "delete_by",
-    "verify",
-];
 
 /// One backfill: a plain statement and what surrounds it.
 #[derive(Debug, Clone)]
@@ -48,37 +29,14 @@ pub struct Definition {
     pub alias: String,
     /// The text of the condition that makes a row one of those to work on.
     pub predicate: String,
-    /// The column whose values are tenants.
-    pub tenant: Option<String>,
-    /// Its place among the others.
-    pub priority: Priority,
+    /// What the header says.
+    pub(crate) header: Header,
     /// Columns that the statement assigns to.
     pub assigned: Vec<String>,
     /// SHA-256 over the statement's tokens and what else decides on the rows: the identity of the work.
     pub def_sha256: String,
     /// The statement's bytes in the source.
     pub(crate) span: std::ops::Range<usize>,
-}
-
-/// The order in which backfills are worked on; then by number.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Priority {
-    /// Before the others.
-    High,
-    /// Where nothing is said.
-    #[default]
-    Medium,
-    /// After the others.
-    Low,
-}
-
-/// The header block of a backfill.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Header {
-    tenant: Option<String>,
-    priority: Priority,
 }
 
 /// All backfills of a release, in the order they will be worked on.
@@ -103,6 +61,21 @@ impl Definitions {
 }
 
 impl Definition {
+    /// The column whose values are tenants.
+    pub fn tenant(&self) -> Option<&str> {
+        self.header.tenant.as_deref()
+    }
+
+    /// Its place among the others.
+    pub fn priority(&self) -> Priority {
+        self.header.priority
+    }
+
+    /// Whether the ledger alone tells which rows are done.
+    pub(crate) fn is_once(&self) -> bool {
+        self.header.mode == Mode::Once
+    }
+
     /// The table as the statement names it.
     pub fn shown_table(&self) -> String {
         match &self.schema {
@@ -147,18 +120,21 @@ pub fn load(sources: &[Source]) -> Result<Definitions, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    definitions.sort_by_key(|definition| (definition.priority, definition.version));
-    Ok(Definitions(definitions))
+    order::of(definitions).map(Definitions)
 }
 
 fn define(source: &Source, version: u64) -> Result<Definition, Problem> {
-    let header: Header = sql::header::read(source, &NOT_YET)?;
-    if let Some(tenant) = &header.tenant {
-        check_column(source, tenant)?;
-    }
-    let shape = statement::shape(source)?;
+    let header = Header::of(source)?;
+    let shape = statement::shape(source, header.mode)?;
     let tokens = source.token_sha256().unwrap_or_else(|| source.sha256.clone());
-    let identity = format!("{tokens}\0tenant={}", header.tenant.as_deref().unwrap_or(""));
+    // What decides on the rows; how fast and in which order may change in mid-run.
+    let mut identity = format!("{tokens}\0tenant={}", header.tenant.as_deref().unwrap_or(""));
+    if header.mode == Mode::Once {
+        identity.push_str("\0mode=once");
+    }
+    if !header.key.is_empty() {
+        identity.push_str(&format!("\0key={}", header.key.join(",")));
+    }
     let def_sha256 = Sha256::digest(identity).iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Definition {
         id: source.stem().to_owned(),
@@ -169,25 +145,11 @@ fn define(source: &Source, version: u64) -> Result<Definition, Problem> {
         table: shape.table,
         alias: shape.alias,
         predicate: shape.predicate,
-        tenant: header.tenant,
-        priority: header.priority,
+        header,
         assigned: shape.assigned,
         def_sha256,
         span: shape.span,
     })
-}
-
-/// `tenant` is a column's name and nothing else.
-fn check_column(source: &Source, name: &str) -> Result<(), Problem> {
-    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
-        && name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
-    if plain {
-        return Ok(());
-    }
-    let start = source.text.find("tenant:").unwrap_or(0);
-    let end = source.text[start..].find('\n').map_or(source.text.len(), |line| start + line);
-    Err(Problem::at("E242", source, start..end, format!("`{name}` is not the name of a column"))
-        .help("`tenant` names a column of the table that is walked, such as tenant_id"))
 }
 
 #[cfg(test)]
@@ -224,7 +186,7 @@ mod tests {
     #[test]
     fn header_keys_are_known_not_yet_known_or_refused() {
         for (header, code) in [
-            ("mode: once", "E216"),
+            ("table: t", "E216"),
             ("colour: red", "E215"),
             ("tenant: a.b c", "E242"),
             ("priority: urgent", "E215"),

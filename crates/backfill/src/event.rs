@@ -62,6 +62,28 @@ pub enum Event {
         /// The table whose rows are walked.
         table: String,
     },
+    /// The server's state leaves more or less to it than before.
+    #[serde(rename = "backfill.throttled")]
+    Throttled {
+        /// File name without ending.
+        id: String,
+        /// The table whose rows are walked.
+        table: String,
+        /// `free`, `slow` or `pause`.
+        level: String,
+        /// Why.
+        reasons: Vec<String>,
+    },
+    /// What was dead in the table is cleared away.
+    #[serde(rename = "backfill.vacuumed")]
+    Vacuumed {
+        /// File name without ending.
+        id: String,
+        /// The table, or the partition.
+        table: String,
+        /// How long it took.
+        seconds: f64,
+    },
     /// The connection is lost; the work goes on from the last committed batch.
     #[serde(rename = "backfill.reconnecting")]
     Reconnecting {

@@ -15,6 +15,14 @@ pub(crate) enum Ended {
     Incomplete(String),
     /// Told to stop.
     Interrupted,
+    /// Somebody wanted it ended.
+    Cancelled,
+    /// Somebody wants it to wait: looked at anew.
+    Held,
+    /// The partition is no longer one.
+    Gone,
+    /// All that can be done is; some rows are set aside.
+    Quarantined(String),
     /// Rows match again after they were done.
     KeepMatching { rows: u64, examples: Vec<String>, sampled: bool },
     /// It cannot go on as it is.
@@ -30,7 +38,13 @@ impl Ended {
         match self {
             Ended::Complete => Verdict::Complete,
             Ended::Unchanged => Verdict::Unchanged,
-            Ended::Incomplete(_) | Ended::Interrupted | Ended::Abort(_) => Verdict::Incomplete,
+            Ended::Gone => Verdict::Complete,
+            Ended::Incomplete(_)
+            | Ended::Quarantined(_)
+            | Ended::Interrupted
+            | Ended::Cancelled
+            | Ended::Held
+            | Ended::Abort(_) => Verdict::Incomplete,
             Ended::KeepMatching { .. } | Ended::Failed { .. } => Verdict::Failed,
             Ended::Refused(_) => Verdict::Refused,
         }
@@ -39,9 +53,14 @@ impl Ended {
     /// Why it is not complete.
     pub(crate) fn reason(&self) -> Option<String> {
         match self {
-            Ended::Complete | Ended::Unchanged => None,
+            Ended::Complete | Ended::Unchanged | Ended::Gone => None,
+            Ended::Cancelled => Some("somebody has cancelled it: pgdeploy backfill resume".into()),
+            Ended::Held => Some("somebody has paused it: pgdeploy backfill resume".into()),
             Ended::Interrupted => Some("it was told to stop".into()),
-            Ended::Incomplete(reason) | Ended::Abort(reason) | Ended::Refused(reason) => Some(reason.clone()),
+            Ended::Incomplete(reason)
+            | Ended::Abort(reason)
+            | Ended::Refused(reason)
+            | Ended::Quarantined(reason) => Some(reason.clone()),
             Ended::Failed { reason, .. } => Some(reason.clone()),
             Ended::KeepMatching { rows, examples, sampled } => Some(format!(
                 "{}{} still match its WHERE after they were done, such as {}{}",
@@ -58,26 +77,37 @@ impl Ended {
         let reason = self.reason()?;
         let percent = (rows.min(estimated_rows) * 100).checked_div(estimated_rows).unwrap_or(0);
         let of = format!("{} of {} rows ({percent} %)", grouped(rows), grouped(estimated_rows.max(rows)));
-        let resumes = "it resumes at the next deploy: pgdeploy deploy --env {env}";
+        let resumes =
+            format!("it resumes at the next deploy, or now: pgdeploy backfill run {id} --env {{env}}");
         let (code, message, next) = match self {
             Ended::KeepMatching { .. } => (
                 "W204",
                 format!("{id}: {reason}"),
                 "make the new value one that the WHERE no longer matches, such as coalesce(.., 'none'), then: \
-                 pgdeploy deploy --env {env}",
+                 pgdeploy deploy --env {env}"
+                    .to_owned(),
+            ),
+            Ended::Quarantined(_) => (
+                "W201",
+                format!("{id} is incomplete: {of}: {reason}"),
+                format!(
+                    "correct the rows and try again: pgdeploy backfill quarantine retry {id} --env {{env}}; \
+                     or leave them as they are: pgdeploy backfill quarantine accept {id} --reason TEXT --env {{env}}"
+                ),
             ),
             Ended::Failed { .. } => (
                 "W201",
                 format!("{id} failed at {of}: {reason}"),
                 "correct the rows or the file; what is done stays done, the rest is tried again by: \
-                 pgdeploy deploy --env {env}",
+                 pgdeploy deploy --env {env}"
+                    .to_owned(),
             ),
             Ended::Refused(_) => {
-                ("W201", format!("{id} cannot run: {reason}"), "then: pgdeploy deploy --env {env}")
+                ("W201", format!("{id} cannot run: {reason}"), "then: pgdeploy deploy --env {env}".to_owned())
             }
             _ => ("W201", format!("{id} is incomplete: {of}: {reason}"), resumes),
         };
-        Some(Warning { code, message, next: Some(next.to_owned()) })
+        Some(Warning { code, message, next: Some(next) })
     }
 }
 

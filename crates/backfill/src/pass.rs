@@ -1,66 +1,72 @@
-//! One pass over the table: the walk, the sweep of the rows that were locked, the proof that nothing matches.
+//! What follows the walk over a unit: the sweep of the rows that were locked, the proof that nothing matches.
 
 use std::time::Duration;
 
 use postgres::{Error, Session};
 
-use crate::block_walk::Walk;
-use crate::claim::{self, Claim};
+use crate::claim::{self, Claim, Pass};
 use crate::event::Event;
 use crate::failure::Ended;
+use crate::names::Over;
 use crate::outcome::grouped;
 use crate::quarantine;
 use crate::record;
-use crate::sweep::Swept;
-use crate::texts::Texts;
+use crate::stoppable::stoppable;
+use crate::sweep::{Sweep, Swept};
 use crate::verify;
-use crate::walk::stoppable;
-use crate::worker::{Worker, taken_over};
+use crate::worker::{Part, Worker, taken_over};
 
-/// Passes in one run.
+/// Passes over a unit in one run.
 const PASSES: i32 = 20;
 
 impl Worker<'_> {
-    /// One pass: the walk, the sweep, the proof. `None`: another pass is needed.
-    pub(crate) async fn pass(
+    /// With the lease on a pass that is walked: the sweep and the proof. `None`: another pass is needed.
+    pub(crate) async fn conclude(
         &mut self,
         session: &mut Session,
-        texts: &Texts,
-        claim: &Claim,
+        part: &Part,
+        (claim, pass): (&Claim, &Pass),
     ) -> Result<Option<Ended>, Error> {
-        let ledger = self.stage.ledger;
-        if !claim.done {
-            if let Some(ended) = self.sample(session, texts, claim).await? {
-                return Ok(Some(ended));
-            }
-            if claim.over_blocks {
-                match self.walk_blocks(session, texts, claim).await? {
-                    Walk::Done => {}
-                    Walk::Again => return Ok(None),
-                    Walk::Ended(ended) => return Ok(Some(ended)),
-                }
-            } else if let Some(ended) = self.walk(session, texts, claim).await? {
-                return Ok(Some(ended));
-            }
+        if let Some(ended) = self.sweep(session, part, claim).await? {
+            return Ok(Some(ended).filter(|ended| !matches!(ended, Ended::Held)));
         }
-        if let Some(ended) = self.sweep(session, texts, claim).await? {
-            return Ok(Some(ended));
+        // In mode `once` all that was met is done or set aside by now, and nothing else is asked.
+        if self.definition.is_once() {
+            return Ok(Some(self.settled(session, claim).await?));
         }
-        let mut matches = self.any_matches(session, texts, claim).await?;
-        // What moved behind the cursor, or was locked, is met by its key.
-        if matches && claim.over_blocks && verify::note_left(session, texts, claim, ledger).await? > 0 {
-            if let Some(ended) = self.sweep(session, texts, claim).await? {
-                return Ok(Some(ended));
+        let mut matches = self.any_matches(session, part).await?;
+        // What moved behind the cursor, or was locked, is met by its key; what was done and matches all the same is not.
+        let kept = if matches { claim::kept(session, self.stage.ledger, (claim, pass)).await?.0 } else { 0 };
+        if matches
+            && kept == 0
+            && verify::note_left(session, &part.texts, claim, self.stage.ledger).await? > 0
+        {
+            if let Some(ended) = self.sweep(session, part, claim).await? {
+                return Ok(Some(ended).filter(|ended| !matches!(ended, Ended::Held)));
             }
-            matches = self.any_matches(session, texts, claim).await?;
+            matches = self.any_matches(session, part).await?;
         }
-        self.prove(session, texts, claim, matches).await
+        if matches {
+            return self.again(session, part, (claim, pass)).await;
+        }
+        Ok(Some(self.settled(session, claim).await?))
     }
 
-    pub(crate) async fn sweep(
+    /// Complete, but for rows that are set aside.
+    async fn settled(&self, session: &mut Session, claim: &Claim) -> Result<Ended, Error> {
+        Ok(match quarantine::of_unit(session, self.stage.ledger, claim.unit).await? {
+            Some((rows, last)) => {
+                let rows = if rows == 1 { "1 row is".into() } else { format!("{} rows are", grouped(rows)) };
+                Ended::Quarantined(format!("{rows} in quarantine, such as {last}"))
+            }
+            None => Ended::Complete,
+        })
+    }
+
+    async fn sweep(
         &mut self,
         session: &mut Session,
-        texts: &Texts,
+        part: &Part,
         claim: &Claim,
     ) -> Result<Option<Ended>, Error> {
         let ledger = self.stage.ledger;
@@ -74,9 +80,19 @@ impl Worker<'_> {
             skipped: self.skipped,
         });
         record::set_state(session, ledger, claim.backfill, "sweeping", (None, None)).await?;
-        let mut monitor = self.stage.lock.session("backfill-monitor").await?;
-        let quarantined = quarantine::limit(self.settings, self.estimated_rows);
-        let mut sweep = self.sweeping(texts, claim, quarantined);
+        let mut monitor = self.stage.session("backfill-monitor").await?;
+        let settings = self.now();
+        let mut sweep = Sweep {
+            texts: &part.texts,
+            claim,
+            settings: &settings,
+            ledger,
+            rows: i64::from(settings.min_batch),
+            quarantined: quarantine::limit(&settings, self.estimated_rows),
+            stop: &self.stage.stop,
+            deadline: self.deadline,
+            holder: None,
+        };
         let swept = sweep.run(session, &mut monitor).await;
         monitor.close().await;
         let swept = swept?;
@@ -84,6 +100,8 @@ impl Worker<'_> {
         Ok(match swept {
             Swept::Clear => None,
             Swept::Beyond(ended) => Some(ended),
+            // The unit's work is looked at anew.
+            Swept::Asked => return Ok(Some(Ended::Held)),
             Swept::Lost => Some(taken_over()),
             Swept::Locked(what) => Some(Ended::Incomplete(what)),
             Swept::Stopped(what) => Some(Ended::Incomplete(format!("the budget is over, and {what}"))),
@@ -91,48 +109,32 @@ impl Worker<'_> {
     }
 
     /// "Complete" is only said after this: a live statement, in a snapshot of its own, that finds no row that matches.
-    async fn any_matches(
-        &mut self,
-        session: &mut Session,
-        texts: &Texts,
-        claim: &Claim,
-    ) -> Result<bool, Error> {
+    async fn any_matches(&mut self, session: &mut Session, part: &Part) -> Result<bool, Error> {
         (self.stage.events)(Event::Verifying {
             id: self.definition.id.clone(),
             table: self.definition.shown_table(),
         });
-        record::set_state(session, self.stage.ledger, claim.backfill, "verifying", (None, None)).await?;
+        record::set_state(session, self.stage.ledger, self.backfill, "verifying", (None, None)).await?;
         let canceller = session.canceller();
         stoppable(
             &self.stage.stop,
             &canceller,
             Duration::ZERO,
-            verify::any_matches(session, texts, claim.backfill),
+            verify::any_matches(session, &part.texts, self.backfill),
         )
         .await
     }
 
-    /// What follows the look for rows that match: the end, or another pass.
-    pub(crate) async fn prove(
+    /// Rows match after the sweep: they keep matching, or new ones have come and there is another pass.
+    async fn again(
         &mut self,
         session: &mut Session,
-        texts: &Texts,
-        claim: &Claim,
-        matches: bool,
+        part: &Part,
+        (claim, pass): (&Claim, &Pass),
     ) -> Result<Option<Ended>, Error> {
-        let ledger = self.stage.ledger;
-        if !matches {
-            if let Some((rows, last)) = quarantine::of_backfill(session, ledger, claim.backfill).await? {
-                let rows = if rows == 1 { "1 row is".into() } else { format!("{} rows are", grouped(rows)) };
-                return Ok(Some(Ended::Incomplete(format!("{rows} in quarantine, such as {last}"))));
-            }
-            record::set_state(session, ledger, claim.backfill, "done", (None, None)).await?;
-            return Ok(Some(Ended::Complete));
-        }
-        let Some((unchanged, before)) = claim::kept(session, ledger, claim).await? else {
-            return Ok(Some(taken_over()));
-        };
-        let left = verify::left(session, texts, claim.hi.as_deref(), claim.backfill).await?;
+        let (ledger, texts) = (self.stage.ledger, &part.texts);
+        let (unchanged, before) = claim::kept(session, ledger, (claim, pass)).await?;
+        let left = verify::left(session, texts, pass.hi.as_deref(), claim.backfill).await?;
         let again: Vec<_> = left.examples.iter().filter(|key| before.contains(key)).cloned().collect();
         if left.within > 0 && (unchanged >= left.within || !again.is_empty()) {
             let examples = if again.is_empty() { left.examples } else { again };
@@ -141,16 +143,27 @@ impl Worker<'_> {
         self.passes += 1;
         if self.passes >= PASSES {
             let rows = grouped(left.within + left.beyond);
+            let per_second =
+                (left.within + left.beyond) as f64 / self.since_pass.elapsed().as_secs_f64().max(0.001);
             return Ok(Some(Ended::Incomplete(format!(
-                "new rows that match keep coming: {rows} at the last look"
+                "new rows that match keep coming, about {per_second:.0} per second: {rows} at the last look; \
+                 have the application or a trigger write them as they should be"
             ))));
         }
+        self.since_pass = std::time::Instant::now();
         let hi = verify::greatest_key(session, texts).await?;
         // Where all that is left is behind the bound, the rest of the table need not be walked again.
-        let lo = if left.within == 0 { claim.hi.as_deref() } else { None };
-        let blocks = (claim.over_blocks && lo.is_none(), self.oid);
-        let added =
-            claim::next_pass(session, ledger, claim, (lo, hi.as_deref()), &left.examples, blocks).await?;
+        let lo = if left.within == 0 { pass.hi.as_deref() } else { None };
+        let over = if lo.is_none() { pass.over } else { Over::Keys };
+        let added = claim::next_pass(
+            session,
+            ledger,
+            (claim, pass),
+            (lo, hi.as_deref()),
+            &left.examples,
+            (over, part.relation.oid),
+        )
+        .await?;
         Ok((!added).then(taken_over))
     }
 }

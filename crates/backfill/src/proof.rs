@@ -137,7 +137,8 @@ pub async fn proof(
     let Some(texts) = texts::compose(definition, &relation, ledger) else {
         return not(Reason::CannotLook { reason: "its statement cannot be taken apart".into() }, percent);
     };
-    if verify::any_matches(session, &texts, record.id).await? {
+    // In mode `once` no look tells: the ledger has every key.
+    if !definition.is_once() && verify::any_matches(session, &texts, record.id).await? {
         return not(Reason::MatchesAgain, percent);
     }
     Ok(Proof::Complete)

@@ -3,9 +3,8 @@
 
 use postgres::{Error, Row, Session, query};
 
-use crate::batch;
-use crate::claim::Claim;
 use crate::failure::{Ended, Remedy, remedy};
+use crate::fence;
 use crate::outcome::grouped;
 use crate::settings::Settings;
 use crate::sweep::Sweep;
@@ -32,7 +31,9 @@ impl Sweep<'_> {
     pub(crate) async fn closely(&self, session: &mut Session, ids: Vec<i64>) -> Result<Visited, Error> {
         let (mut rest, mut settled) = (vec![ids], 0);
         while let Some(mut ids) = rest.pop() {
-            let visit = self.visit(session, ids.clone(), &self.texts.sweep, self.settings.lock_timeout);
+            // While others' rows are held, nobody is waited for long.
+            let patience = self.settings.lock_timeout.min(self.settings.target * 10);
+            let visit = self.visit(session, ids.clone(), &self.texts.sweep, patience);
             let error = match visit.await {
                 Ok(Some(now)) => {
                     settled += now;
@@ -40,13 +41,19 @@ impl Sweep<'_> {
                 }
                 Ok(None) => return Ok(Visited::Lost),
                 Err(error) if self.stop.is_cancelled() => return Err(error),
-                Err(error) if matches!(remedy(&error), Remedy::Bisect | Remedy::Shrink) => error,
+                Err(error) if matches!(remedy(&error), Remedy::Bisect | Remedy::Shrink | Remedy::GiveWay) => {
+                    error
+                }
                 Err(error) => return Err(error),
             };
             session.run("ROLLBACK").await?;
             if ids.len() > 1 {
                 rest.push(ids.split_off(ids.len() / 2));
                 rest.push(ids);
+                continue;
+            }
+            if remedy(&error) == Remedy::GiveWay {
+                // It stays noted, to be waited for at the end.
                 continue;
             }
             let Some(aside) = self.set_aside(session, ids.first().copied(), &error).await? else {
@@ -72,9 +79,9 @@ impl Sweep<'_> {
         id: Option<i64>,
         error: &Error,
     ) -> Result<Option<u64>, Error> {
-        let opening = batch::opening(session, self.settings, self.settings.lock_timeout);
+        let opening = fence::opening(session, self.settings, self.settings.lock_timeout);
         session.run(&opening).await?;
-        if batch::lock_range(session, self.claim, self.ledger).await?.is_none() {
+        if !fence::lock(session, self.claim, self.ledger).await? {
             session.run("ROLLBACK").await?;
             return Ok(None);
         }
@@ -83,7 +90,8 @@ impl Sweep<'_> {
             "WITH n AS (DELETE FROM {ledger}.backfill_skipped WHERE id = $1 RETURNING unit_id, key) \
              INSERT INTO {ledger}.backfill_quarantine AS q (unit_id, key, sqlstate, message, constraint_name) \
              SELECT unit_id, key, $2, $3, $4 FROM n ON CONFLICT (unit_id, key) DO UPDATE SET sqlstate = excluded.sqlstate, \
-               message = excluded.message, constraint_name = excluded.constraint_name, resolved_at = NULL, since = clock_timestamp()"
+               message = excluded.message, constraint_name = excluded.constraint_name, resolved_at = NULL, resolution = NULL, \
+               resolved_by = NULL, reason = NULL, since = clock_timestamp()"
         ))
         .bind(id)
         .bind(error.sqlstate().map(str::to_owned))
@@ -115,13 +123,31 @@ pub(crate) async fn of_backfill(
     ledger: &str,
     backfill: i64,
 ) -> Result<Option<(u64, String)>, Error> {
+    told(session, ledger, "u.backfill_id", backfill).await
+}
+
+/// The same of a unit.
+pub(crate) async fn of_unit(
+    session: &mut Session,
+    ledger: &str,
+    unit: i64,
+) -> Result<Option<(u64, String)>, Error> {
+    told(session, ledger, "u.id", unit).await
+}
+
+async fn told(
+    session: &mut Session,
+    ledger: &str,
+    of: &str,
+    id: i64,
+) -> Result<Option<(u64, String)>, Error> {
     let ledger = sql::identifier(ledger);
     let row = query(&format!(
         "SELECT count(*) OVER (), array_to_string(q.key, ', '), q.message FROM {ledger}.backfill_quarantine q \
-         JOIN {ledger}.backfill_units u ON u.id = q.unit_id WHERE u.backfill_id = $1 AND q.resolved_at IS NULL \
+         JOIN {ledger}.backfill_units u ON u.id = q.unit_id WHERE {of} = $1 AND q.resolved_at IS NULL \
          ORDER BY q.id DESC LIMIT 1"
     ))
-    .bind(backfill)
+    .bind(id)
     .fetch_optional(session.connection())
     .await?;
     let Some(row) = row else { return Ok(None) };
@@ -130,18 +156,16 @@ pub(crate) async fn of_backfill(
     Ok(Some((row.try_get::<i64, _>(0)?.unsigned_abs(), what)))
 }
 
-/// Rows that were set aside are tried again, once in a run: they become notes.
-pub(crate) async fn retry(session: &mut Session, ledger: &str, claim: &Claim) -> Result<(), Error> {
+/// Rows that were set aside are tried again, once in a run: they become notes. How many.
+pub(crate) async fn retry(session: &mut Session, ledger: &str, backfill: i64) -> Result<u64, Error> {
     let ledger = sql::identifier(ledger);
-    query(&format!(
-        "WITH q AS (DELETE FROM {ledger}.backfill_quarantine q USING {ledger}.backfill_ranges r \
-           WHERE q.unit_id = $1 AND q.resolved_at IS NULL AND r.id = $2 AND r.lease_token = $3 RETURNING q.unit_id, q.key) \
+    let noted = query(&format!(
+        "WITH q AS (DELETE FROM {ledger}.backfill_quarantine q USING {ledger}.backfill_units u \
+           WHERE u.id = q.unit_id AND u.backfill_id = $1 AND q.resolved_at IS NULL RETURNING q.unit_id, q.key) \
          INSERT INTO {ledger}.backfill_skipped (unit_id, key) SELECT unit_id, key FROM q ON CONFLICT DO NOTHING"
     ))
-    .bind(claim.unit)
-    .bind(claim.range)
-    .bind(claim.token)
+    .bind(backfill)
     .execute(session.connection())
     .await?;
-    Ok(())
+    Ok(noted.rows_affected())
 }

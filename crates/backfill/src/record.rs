@@ -65,25 +65,20 @@ pub(crate) async fn latest(session: &mut Session, ledger: &str) -> Result<HashMa
         .collect()
 }
 
-/// Opens a new generation with its unit and its first range, which ends at `hi`. One transaction.
+/// Opens a new generation; its units come with the first run. `None` where somebody else has just done so.
 pub(crate) async fn open(
     session: &mut Session,
     ledger: &str,
     (definition, relation): (&Definition, &Relation),
-    (generation, estimated_rows, deployment): (i32, u64, i64),
-    (hi, blocks): (Option<&[String]>, bool),
-) -> Result<i64, Error> {
+    (generation, estimated_rows, deployment): (i32, u64, Option<i64>),
+) -> Result<Option<i64>, Error> {
     let ledger = sql::identifier(ledger);
-    let blocks_of = blocks_of("$11", "$12");
     let columns: Vec<_> = relation.keys.iter().map(|key| key.column.clone()).collect();
+    let mode = if definition.is_once() { "once" } else { "predicate" };
     let row = query(&format!(
-        "WITH b AS (INSERT INTO {ledger}.backfills \
-           (name, generation, def_sha256, statement, table_name, key_columns, tenant, state, estimated_rows, deployment) \
-           VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9) RETURNING id), \
-         u AS (INSERT INTO {ledger}.backfill_units (backfill_id) SELECT id FROM b RETURNING id), \
-         r AS (INSERT INTO {ledger}.backfill_ranges (unit_id, pass, hi, state, walk, block, end_block, relfilenode) \
-           SELECT id, 1, $10, CASE WHEN $10::text[] IS NULL THEN 'done' ELSE 'ready' END, {blocks_of} FROM u) \
-         SELECT id FROM b"
+        "INSERT INTO {ledger}.backfills \
+           (name, generation, def_sha256, statement, table_name, key_columns, tenant, state, estimated_rows, deployment, mode) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, $10) ON CONFLICT (name, generation) DO NOTHING RETURNING id"
     ))
     .bind(&definition.id)
     .bind(generation)
@@ -91,24 +86,53 @@ pub(crate) async fn open(
     .bind(&definition.source.text[definition.span.clone()])
     .bind(&relation.name)
     .bind(columns)
-    .bind(definition.tenant.clone())
+    .bind(definition.tenant().map(str::to_owned))
     .bind(i64::try_from(estimated_rows).unwrap_or(i64::MAX))
     .bind(deployment)
-    .bind(hi.map(<[String]>::to_vec))
-    .bind(blocks)
-    .bind(relation.oid)
-    .fetch_one(session.connection())
+    .bind(mode)
+    .fetch_optional(session.connection())
     .await?;
+    Ok(match row {
+        Some(row) => Some(row.try_get(0)?),
+        None => None,
+    })
+}
+
+/// The sample before the first batch has been looked at.
+pub(crate) async fn sampled(session: &mut Session, ledger: &str, backfill: i64) -> Result<(), Error> {
+    let ledger = sql::identifier(ledger);
+    session
+        .run(&format!("UPDATE {ledger}.backfills SET sampled = true WHERE id = {backfill}"))
+        .await
+        .map(drop)
+}
+
+/// Whether the sample before the first batch has been looked at.
+pub(crate) async fn is_sampled(session: &mut Session, ledger: &str, backfill: i64) -> Result<bool, Error> {
+    let ledger = sql::identifier(ledger);
+    let row = session.one(&format!("SELECT sampled FROM {ledger}.backfills WHERE id = {backfill}")).await?;
     Ok(row.try_get(0)?)
 }
 
-/// The walk of a new pass, with block 0 and the block behind the last of the table as it is stored now.
-pub(crate) fn blocks_of(blocks: &str, oid: &str) -> String {
-    format!(
-        "CASE WHEN {blocks}::bool THEN 'blocks' ELSE 'keyset' END, 0, \
-         pg_catalog.pg_relation_size({oid}::int8::oid) / current_setting('block_size')::int8, \
-         pg_catalog.pg_relation_filenode({oid}::int8::oid)::int8"
-    )
+/// A run begins: what ended the one before is no longer what there is to say.
+pub(crate) async fn begun(
+    session: &mut Session,
+    ledger: &str,
+    backfill: i64,
+    deployment: Option<i64>,
+) -> Result<(), Error> {
+    let ledger = sql::identifier(ledger);
+    query(&format!(
+        "WITH u AS (UPDATE {ledger}.backfill_units SET state = 'running', sqlstate = NULL, error = NULL, finished_at = NULL \
+           WHERE backfill_id = $1 AND state = 'failed') \
+         UPDATE {ledger}.backfills SET state = 'running', sqlstate = NULL, error = NULL, finished_at = NULL, \
+           deployment = coalesce($2, deployment), updated_at = clock_timestamp() WHERE id = $1 AND state <> 'done'"
+    ))
+    .bind(backfill)
+    .bind(deployment)
+    .execute(session.connection())
+    .await?;
+    Ok(())
 }
 
 /// Records where a backfill stands. `done` is written with the proof's place in the log.
@@ -135,14 +159,31 @@ pub(crate) async fn set_state(
     Ok(())
 }
 
+/// Why a run has stopped.
+pub(crate) async fn stopped(
+    session: &mut Session,
+    ledger: &str,
+    backfill: i64,
+    reason: Option<&str>,
+) -> Result<(), Error> {
+    query(&format!(
+        "UPDATE {}.backfills SET error = coalesce($2, error), updated_at = clock_timestamp() WHERE id = $1 AND state <> 'done'",
+        sql::identifier(ledger)
+    ))
+    .bind(backfill)
+    .bind(reason)
+    .execute(session.connection())
+    .await?;
+    Ok(())
+}
+
 /// Rows done by all passes, and rows noted as locked.
 pub(crate) async fn counts(session: &mut Session, ledger: &str, backfill: i64) -> Result<(u64, u64), Error> {
     let ledger = sql::identifier(ledger);
     let row = query(&format!(
-        "SELECT coalesce((SELECT sum(r.rows_done) FROM {ledger}.backfill_ranges r WHERE r.unit_id = u.id), 0)::int8, \
-                (SELECT count(*) FROM {ledger}.backfill_skipped k WHERE k.unit_id = u.id) \
-         FROM {ledger}.backfill_units u WHERE u.backfill_id = $1"
-    ))
+        "SELECT coalesce((SELECT sum(r.rows_done) FROM {ledger}.backfill_ranges r JOIN u ON u.id = r.unit_id), 0)::int8, \
+                (SELECT count(*) FROM {ledger}.backfill_skipped k JOIN u ON u.id = k.unit_id)"
+    ).replacen("SELECT", &format!("WITH u AS (SELECT id FROM {ledger}.backfill_units WHERE backfill_id = $1) SELECT"), 1))
     .bind(backfill)
     .fetch_one(session.connection())
     .await?;

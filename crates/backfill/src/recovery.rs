@@ -7,8 +7,7 @@ use postgres::Error;
 use crate::event::Event;
 use crate::failure::{Ended, Remedy, remedy};
 use crate::relation::{self, Lookup};
-use crate::verify;
-use crate::worker::{Worker, told};
+use crate::worker::{Worker, backoff, told};
 
 /// Attempts in a row that gave way to others before we come back at the next deploy.
 const STUBBORN: u32 = 5;
@@ -25,12 +24,18 @@ impl Worker<'_> {
         if self.stage.stop.is_cancelled() {
             return Some(Ended::Interrupted);
         }
-        self.repeated += 1;
+        // Errors in a row: batches between them are a new beginning.
+        let batches = self.progress.batches;
+        if batches > self.repeated.1 {
+            (self.repeated, self.backoff) = ((0, batches), backoff());
+        }
+        self.repeated.0 += 1;
+        let repeated = self.repeated.0;
         let over = Instant::now() >= self.deadline;
         match remedy {
             Remedy::Reconnect => {
                 self.session = None;
-                if self.repeated == 1 {
+                if repeated == 1 {
                     (self.stage.events)(Event::Reconnecting {
                         id: self.definition.id.clone(),
                         table: self.definition.shown_table(),
@@ -38,28 +43,11 @@ impl Worker<'_> {
                     });
                 }
             }
-            Remedy::Retry => {
-                if self.repeated.is_multiple_of(4) {
-                    self.size.halve();
-                }
-            }
-            Remedy::GiveWay => {
-                if !self.size.halve() && self.repeated > STUBBORN {
-                    return Some(Ended::Incomplete(format!("others hold what it needs: {error}")));
-                }
-            }
-            Remedy::Shrink => {
-                if !self.size.halve() && self.repeated > 1 {
-                    return Some(self.failed(error).await);
-                }
-            }
-            Remedy::Bisect => {
-                if !self.size.bisect() {
-                    return Some(self.failed(error).await);
-                }
-                return None;
-            }
-            Remedy::Wait if self.repeated > SHORTAGES => return Some(Ended::Incomplete(error.to_string())),
+            Remedy::Retry => {}
+            Remedy::GiveWay if repeated <= STUBBORN => {}
+            Remedy::GiveWay => return Some(Ended::Incomplete(format!("others hold what it needs: {error}"))),
+            Remedy::Shrink | Remedy::Bisect => return Some(self.failed(error).await),
+            Remedy::Wait if repeated > SHORTAGES => return Some(Ended::Incomplete(error.to_string())),
             Remedy::Wait => {}
             Remedy::Abort => return Some(Ended::Abort(error.to_string())),
             Remedy::Fail => return Some(self.failed(error).await),
@@ -98,16 +86,6 @@ impl Worker<'_> {
             }
             return Ended::Failed { sqlstate, reason };
         }
-        let (Some(texts), Some(claim)) = (&self.texts, &self.claim) else {
-            return Ended::Failed { sqlstate, reason };
-        };
-        let place = match verify::next_match(session, texts, claim, self.stage.ledger).await {
-            Ok(Some(key)) => format!(", at the row with the key ({key})"),
-            _ => {
-                let _ = session.run("ROLLBACK").await;
-                String::new()
-            }
-        };
-        Ended::Failed { sqlstate, reason: format!("{reason}{place}") }
+        Ended::Failed { sqlstate, reason }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use sql::{Node, NodeEnum, Source, ast};
 
+use crate::header::Mode;
 use crate::statement::leftmost;
 
 /// Why a statement is refused.
@@ -130,6 +131,7 @@ pub(crate) fn of_insert(
     source: &Source,
     span: &Range<usize>,
     insert: &ast::InsertStmt,
+    mode: Mode,
 ) -> Result<Box<ast::SelectStmt>, Refusal> {
     if let Some(with) = &insert.with_clause {
         return Err(Refusal::with(source, with));
@@ -169,7 +171,7 @@ pub(crate) fn of_insert(
         )
     };
     let joined = select.from_clause.iter().filter_map(|item| item.node.as_ref()).any(reads);
-    if !joined && !reads(condition) {
+    if mode == Mode::Predicate && !joined && !reads(condition) {
         let at = condition_text(source, span);
         return Err(Refusal {
             at,

@@ -2,18 +2,17 @@
 
 use std::time::Instant;
 
-use postgres::Stage;
-
 use crate::definition::Definition;
 use crate::event::Event;
 use crate::failure::Ended;
 use crate::outcome::{ItemOutcome, Outcome, Verdict};
 use crate::plan::{Item, Plan, State};
 use crate::settings::Settings;
+use crate::stage::Stage;
 use crate::worker::Worker;
 
 /// Works on what is pending. What it cannot finish is a warning and resumes at the next run.
-pub async fn run(stage: &Stage<'_, Event>, plan: &Plan, settings: &Settings) -> Outcome {
+pub async fn run(stage: &Stage<'_>, plan: &Plan, settings: &Settings) -> Outcome {
     let deadline = Instant::now() + settings.budget;
     let mut outcome = Outcome::default();
     let mut abort: Option<String> = None;
@@ -52,7 +51,7 @@ pub async fn run(stage: &Stage<'_, Event>, plan: &Plan, settings: &Settings) -> 
 }
 
 /// Why a definition is not even begun.
-fn hindered(stage: &Stage<'_, Event>, deadline: Instant, abort: Option<&str>) -> Option<Ended> {
+fn hindered(stage: &Stage<'_>, deadline: Instant, abort: Option<&str>) -> Option<Ended> {
     if stage.stop.is_cancelled() {
         return Some(Ended::Interrupted);
     }

@@ -17,6 +17,12 @@ pub struct Settings {
     pub max_batch: u32,
     /// Between batches.
     pub pause: Duration,
+    /// The share of the time in which a worker is at work; the rest it sleeps. 1 is all of it.
+    pub duty: f64,
+    /// Rows per second, of all workers of a process together; none where it is not limited.
+    pub rows_per_second: Option<u64>,
+    /// What on the server slows it down or holds it up.
+    pub throttle: Throttle,
     /// How long one stubborn row may hold up a batch, and how long the sweep waits for rows that others hold locked.
     pub lock_timeout: Duration,
     /// The longest that a batch's statement may take.
@@ -33,6 +39,48 @@ pub struct Settings {
     pub walk: Walk,
     /// How many rows that cannot be done are set aside before the backfill is given up.
     pub quarantine: QuarantineLimit,
+}
+
+/// What on the server slows it down, and from where on it waits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Throttle {
+    /// Between two looks at the server.
+    pub every: Duration,
+    /// After how long without a look that succeeded it waits: what cannot be seen may be anything.
+    pub blind: Duration,
+    /// Our own milliseconds per row against their best: slower by half is half the pace, three times is a quarter.
+    pub congestion: bool,
+    /// How far a replica may be behind.
+    pub replica_lag: Option<Duration>,
+    /// Whether a replica that has vanished, or a slot that nobody reads, holds it up.
+    pub missing_replicas: bool,
+    /// Whether an archiver that fails holds it up.
+    pub archiver: bool,
+    /// How long others may wait for locks of ours.
+    pub blocked_sessions: Option<Duration>,
+    /// How old the oldest snapshot or prepared transaction may be: beside it, nothing can be pruned.
+    pub longest_transaction: Option<Duration>,
+    /// Bytes of WAL per second that the whole server may write.
+    pub wal_per_second: Option<u64>,
+    /// Sessions of others that may be at work at once, such as twice the server's cores.
+    pub active_sessions: Option<u64>,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_secs(2),
+            blind: Duration::from_secs(15),
+            congestion: true,
+            replica_lag: Some(Duration::from_secs(10)),
+            missing_replicas: true,
+            archiver: true,
+            blocked_sessions: Some(Duration::from_secs(1)),
+            longest_transaction: Some(Duration::from_secs(5 * 60)),
+            wal_per_second: None,
+            active_sessions: None,
+        }
+    }
 }
 
 /// How many rows that cannot be done are set aside. One always may be.
@@ -63,6 +111,9 @@ impl Default for Settings {
             min_batch: 50,
             max_batch: 20_000,
             pause: Duration::ZERO,
+            duty: 1.0,
+            rows_per_second: None,
+            throttle: Throttle::default(),
             lock_timeout: Duration::from_secs(60),
             statement_timeout: Duration::from_secs(120),
             idle_in_transaction_session_timeout: Duration::from_secs(120),

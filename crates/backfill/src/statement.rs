@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::Serialize;
 use sql::{Node, NodeEnum, Problem, Source, Statement, ast};
 
+use crate::header::Mode;
 use crate::refusal::{Refusal, check, of_insert, of_other};
 
 /// What is done with a row.
@@ -41,9 +42,9 @@ pub(crate) enum Parsed {
 }
 
 /// Reads a file's statement, or says what is wrong with it and what to write instead.
-pub(crate) fn shape(source: &Source) -> Result<Shape, Problem> {
+pub(crate) fn shape(source: &Source, mode: Mode) -> Result<Shape, Problem> {
     let judged = sql::parse(source, |statements| {
-        let (parsed, span) = parsed(source, statements)?;
+        let (parsed, span) = parsed(source, statements, mode)?;
         parsed.shape(span.clone()).ok_or_else(|| {
             Problem::at("E240", source, span, "this statement cannot be taken apart")
                 .help("write it in a simpler way: one table whose rows are changed, and a WHERE")
@@ -66,7 +67,11 @@ fn with_hint(source: &Source, problem: Problem) -> Problem {
 }
 
 /// The statement's tree, if it is one of the four kinds. Called on the thread with the large stack.
-pub(crate) fn parsed(source: &Source, statements: Vec<Statement>) -> Result<(Parsed, Range<usize>), Problem> {
+pub(crate) fn parsed(
+    source: &Source,
+    statements: Vec<Statement>,
+    mode: Mode,
+) -> Result<(Parsed, Range<usize>), Problem> {
     let mut statements = statements.into_iter();
     let Some(first) = statements.next() else {
         return Err(Problem::with_file("E243", &source.path, "holds no statement").help(
@@ -83,25 +88,39 @@ pub(crate) fn parsed(source: &Source, statements: Vec<Statement>) -> Result<(Par
         Problem::at(refusal.code, source, at, refusal.message).help(refusal.help)
     };
     let parsed = match first.node {
-        NodeEnum::UpdateStmt(update) => {
+        NodeEnum::UpdateStmt(mut update) => {
+            everywhere(mode, &mut update.where_clause);
             let parts =
                 (&update.relation, &update.with_clause, &update.where_clause, &update.returning_clause);
             check(source, &span, "UPDATE", parts).map_err(refuse)?;
             Parsed::Update(update)
         }
-        NodeEnum::DeleteStmt(delete) => {
+        NodeEnum::DeleteStmt(mut delete) => {
+            everywhere(mode, &mut delete.where_clause);
             let parts =
                 (&delete.relation, &delete.with_clause, &delete.where_clause, &delete.returning_clause);
             check(source, &span, "DELETE", parts).map_err(refuse)?;
             Parsed::Delete(delete)
         }
-        NodeEnum::InsertStmt(insert) => {
-            let select = of_insert(source, &span, &insert).map_err(refuse)?;
+        NodeEnum::InsertStmt(mut insert) => {
+            if let Some(NodeEnum::SelectStmt(select)) =
+                insert.select_stmt.as_deref_mut().and_then(|select| select.node.as_mut())
+            {
+                everywhere(mode, &mut select.where_clause);
+            }
+            let select = of_insert(source, &span, &insert, mode).map_err(refuse)?;
             Parsed::Insert(insert, select)
         }
         other => return Err(refuse(of_other(&other))),
     };
     Ok((parsed, span))
+}
+
+/// Where the ledger tells which rows are done, a statement may well be about all of them.
+fn everywhere(mode: Mode, condition: &mut Option<Box<Node>>) {
+    if mode == Mode::Once && condition.is_none() {
+        *condition = sql::parse_expression("true").map(Box::new);
+    }
 }
 
 /// The end of the first word.
@@ -207,7 +226,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Shape, Problem> {
-        shape(&Source::from_bytes(Path::new("backfills/1_a.sql"), text.into()).unwrap())
+        shape(&Source::from_bytes(Path::new("backfills/1_a.sql"), text.into()).unwrap(), Mode::Predicate)
     }
 
     #[test]

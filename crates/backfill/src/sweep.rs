@@ -6,9 +6,10 @@ use postgres::holders::{self, Blocker};
 use postgres::{Error, Row, Session, query};
 use tokio_util::sync::CancellationToken;
 
-use crate::batch;
 use crate::claim::Claim;
+use crate::control::{self, Wanted};
 use crate::failure::{Ended, Remedy, remedy};
+use crate::fence;
 use crate::outcome::grouped;
 use crate::quarantine::Visited;
 use crate::settings::Settings;
@@ -32,6 +33,8 @@ pub(crate) enum Swept {
     Stopped(String),
     /// Nobody let go for as long as we are patient.
     Locked(String),
+    /// Somebody wants it to wait or to end.
+    Asked,
     /// More rows cannot be done than may be.
     Beyond(Ended),
 }
@@ -68,6 +71,9 @@ impl Sweep<'_> {
                 progress = Instant::now();
             }
             let what = self.what(left);
+            if control::read(session, self.ledger, self.claim.backfill).await?.wanted != Wanted::Run {
+                return Ok(Swept::Asked);
+            }
             if self.stop.is_cancelled() || Instant::now() >= self.deadline {
                 return Ok(Swept::Stopped(what));
             }
@@ -150,9 +156,9 @@ impl Sweep<'_> {
         text: &str,
         lock_timeout: Duration,
     ) -> Result<Option<u64>, Error> {
-        let opening = batch::opening(session, self.settings, lock_timeout);
+        let opening = fence::opening(session, self.settings, lock_timeout);
         session.run(&opening).await?;
-        if batch::lock_range(session, self.claim, self.ledger).await?.is_none() {
+        if !fence::lock(session, self.claim, self.ledger).await? {
             session.run("ROLLBACK").await?;
             return Ok(None);
         }
@@ -160,6 +166,7 @@ impl Sweep<'_> {
             .bind(ids)
             .bind(self.claim.range)
             .bind(self.claim.token)
+            .bind(self.settings.lease.as_secs_f64())
             .fetch_one(session.connection())
             .await?;
         let settled: i64 = row.try_get(0)?;

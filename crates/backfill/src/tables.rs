@@ -2,13 +2,14 @@
 
 use postgres::ledger::Component;
 
-/// The tables this stage owns. A backfill is a generation of a definition; a unit is a part of its table (today always
-/// the whole); a range is a span of the key with the cursor in it, walked in passes; skipped are the keys of rows that
-/// were locked. `backfill_ranges` leaves room on its pages, since every batch updates one of its rows.
+/// The tables this stage owns. A backfill is a generation of a definition; a unit is a part of its table (a partition, a
+/// tenant, or the whole); a range without a parent is a pass over a unit, which hands out ranges of blocks or of keys as
+/// they are wanted, each with a lease; skipped are the keys of rows to visit by themselves, quarantine those that could
+/// not be done. `backfill_ranges` leaves room on its pages, since every batch updates one of its rows.
 ///
-/// In a walk over blocks the pass's range hands out ranges of blocks (its own `block` is how far they reach), and the
-/// cursor of such a range is (`block`, `step`), the step being a stripe of a part of a chunk,, which is worth something only while the table's `relfilenode` stays
-/// what it was.
+/// Of a pass, (`block`) or (`cursor`) is how far it has handed out ranges, and `seq` counts how often it was begun anew.
+/// Of a range of blocks, the cursor is (`block`, `step`), the step being a stripe of a part of a chunk, which is worth
+/// something only while the table's `relfilenode` stays what it was; of a range of keys it is the step, a stripe.
 pub const LEDGER: Component = Component {
     name: "backfill",
     steps: &[
@@ -94,6 +95,61 @@ CREATE TABLE {schema}.backfill_quarantine (
     resolved_at     timestamptz,
     UNIQUE (unit_id, key)
 );
+",
+        "
+ALTER TABLE {schema}.backfills
+    ALTER deployment DROP NOT NULL,
+    ADD mode          text    NOT NULL DEFAULT 'predicate' CHECK (mode IN ('predicate', 'once')),
+    ADD sampled       boolean NOT NULL DEFAULT false,
+    ADD revision      int     NOT NULL DEFAULT 0,
+    ADD wanted        text    NOT NULL DEFAULT 'run' CHECK (wanted IN ('run', 'pause', 'cancel')),
+    ADD target_ms     float8,
+    ADD pause_ms      float8,
+    ADD duty          float8,
+    ADD workers       int,
+    ADD level         text    NOT NULL DEFAULT 'free',
+    ADD reasons       text[]  NOT NULL DEFAULT '{}',
+    ADD observed_at   timestamptz;
+COMMENT ON COLUMN {schema}.backfills.revision IS 'of wanted and the speed; each batch begins only if it knows the latest';
+ALTER TABLE {schema}.backfill_units
+    ADD kind           text   NOT NULL DEFAULT 'table' CHECK (kind IN ('table', 'partition', 'tenant')),
+    ADD position       int    NOT NULL DEFAULT 0,
+    ADD relation       text,
+    ADD tenant         text,
+    ADD state          text   NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'failed', 'gone')),
+    ADD bound          text[],
+    ADD writers        text[],
+    ADD estimated_rows bigint,
+    ADD sqlstate       text,
+    ADD error          text,
+    ADD finished_at    timestamptz;
+UPDATE {schema}.backfill_units u SET state = CASE b.state WHEN 'done' THEN 'done' ELSE 'running' END, relation = b.table_name
+    FROM {schema}.backfills b WHERE b.id = u.backfill_id;
+ALTER TABLE {schema}.backfill_ranges
+    ADD stripes       int NOT NULL DEFAULT 1,
+    ADD lease_pid     int,
+    ADD lease_started timestamptz;
+-- What was begun by another version is gone on with in another way: its passes begin anew, which in their mode costs
+-- nothing but a look, since what is done no longer matches.
+DELETE FROM {schema}.backfill_ranges WHERE parent IS NOT NULL AND state <> 'done';
+UPDATE {schema}.backfill_ranges SET state = 'ready', block = 0, seq = seq + 1, lease_expires_at = NULL,
+    cursor = CASE walk WHEN 'keyset' THEN cursor END WHERE parent IS NULL AND state <> 'done';
+CREATE UNIQUE INDEX backfill_passes ON {schema}.backfill_ranges (unit_id, pass) WHERE parent IS NULL;
+CREATE INDEX backfill_open_ranges ON {schema}.backfill_ranges (parent) WHERE state <> 'done';
+ALTER TABLE {schema}.backfill_quarantine
+    ADD resolution  text CHECK (resolution IN ('accepted')),
+    ADD resolved_by text,
+    ADD reason      text;
+CREATE TABLE {schema}.backfill_journal (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    backfill_id bigint      NOT NULL REFERENCES {schema}.backfills,
+    revision    int         NOT NULL,
+    actor       text        NOT NULL,
+    action      text        NOT NULL,
+    detail      text        NOT NULL DEFAULT ''
+);
+COMMENT ON TABLE {schema}.backfill_journal IS 'what people have asked of a backfill while it was at work';
 ",
     ],
 };

@@ -1,10 +1,12 @@
 //! What is found out about the rows that match: how many, whether doing one makes it stop matching, and the proof at the
 //! end that none is left.
 
+use std::time::Duration;
+
 use postgres::{Error, Row, Session, query};
 
-use crate::batch::{self, Batch};
 use crate::claim::Claim;
+use crate::fence;
 use crate::relation::Relation;
 use crate::settings::Settings;
 use crate::texts::Texts;
@@ -15,6 +17,8 @@ const SAMPLE_PAGES: f64 = 100.0;
 const SMALL: i64 = 400;
 /// Rows that the sample before the first batch changes and rolls back.
 const SAMPLE_ROWS: i64 = 50;
+/// How long the sample waits for somebody else.
+const SAMPLE: Duration = Duration::from_millis(300);
 /// Rows that are left over from a pass and noted one by one; where there are more, another pass is quicker.
 const NOTED: i64 = 10_000;
 
@@ -53,8 +57,7 @@ pub(crate) async fn estimate(
 
 /// The greatest key; `None` for an empty table.
 pub(crate) async fn greatest_key(session: &mut Session, texts: &Texts) -> Result<Option<Vec<String>>, Error> {
-    let text =
-        format!("SELECT {} FROM {} ORDER BY {} LIMIT 1", texts.key_text, texts.table, texts.descending);
+    let text = format!("SELECT {} FROM {} ORDER BY {} LIMIT 1", texts.key_text, texts.rows, texts.descending);
     let row = query(&text).fetch_optional(session.connection()).await?;
     Ok(match row {
         Some(row) => Some(row.try_get(0)?),
@@ -70,33 +73,54 @@ pub(crate) struct Unchanged {
     pub(crate) examples: Vec<String>,
 }
 
-/// Runs one small batch, looks whether its rows still match, and rolls it back.
+/// Does a few rows, looks whether they still match, and rolls it back.
 pub(crate) async fn sample(
     session: &mut Session,
     texts: &Texts,
     claim: &Claim,
     settings: &Settings,
     ledger: &str,
-    scan: i64,
 ) -> Result<Option<Unchanged>, Error> {
-    let begun = batch::begin(session, settings, claim, ledger).await?;
-    let result = match begun {
-        None => None,
-        Some(cursor) => {
-            let done: Batch =
-                batch::execute(session, texts, claim, cursor.as_deref(), (scan, SAMPLE_ROWS)).await?;
-            match done.cut.filter(|_| done.matched > 0) {
-                None => None,
-                Some(cut) => {
-                    let left = left(session, texts, Some(&cut), claim.backfill).await?;
-                    let rows = left.within.saturating_sub(done.missed);
-                    Some(Unchanged { of: done.matched, rows, examples: left.examples })
-                }
-            }
-        }
+    let opening = fence::opening(session, settings, SAMPLE);
+    session.run(&opening).await?;
+    let sampled = if fence::lock(session, claim, ledger).await? {
+        Some(tried(session, texts, claim.unit, settings, ledger).await?)
+    } else {
+        None
     };
     session.run("ROLLBACK").await?;
-    Ok(result.filter(|unchanged| unchanged.rows > 0))
+    Ok(sampled.filter(|unchanged| unchanged.rows > 0))
+}
+
+/// A few rows, noted, done, and looked at again.
+async fn tried(
+    session: &mut Session,
+    texts: &Texts,
+    unit: i64,
+    settings: &Settings,
+    ledger: &str,
+) -> Result<Unchanged, Error> {
+    // A table whose matches are rare is not searched for them here.
+    session.run("SET LOCAL statement_timeout = '500ms'").await?;
+    let found = query(&format!(
+        "WITH n AS (INSERT INTO {}.backfill_skipped (unit_id, key) SELECT $1, {} FROM {} LIMIT {SAMPLE_ROWS} \
+           ON CONFLICT DO NOTHING RETURNING id) SELECT coalesce(array_agg(id ORDER BY id), '{{}}') FROM n",
+        sql::identifier(ledger),
+        texts.key_text,
+        texts.matching
+    ))
+    .bind(unit)
+    .fetch_one(session.connection())
+    .await?;
+    let ids: Vec<i64> = found.try_get(0)?;
+    session.run(&format!("SET LOCAL statement_timeout = {}", settings.statement_timeout.as_millis())).await?;
+    let done = query(&texts.sample).bind(ids.clone()).fetch_one(session.connection()).await?;
+    let of = done.try_get::<i64, _>(0)?.unsigned_abs();
+    let skipped = (ids.len() as u64).saturating_sub(of);
+    let still = query(&texts.still).bind(ids).fetch_all(session.connection()).await?;
+    let rows = (still.len() as u64).saturating_sub(skipped);
+    let examples = still.iter().take(3).map(|row| Ok(row.try_get(0)?)).collect::<Result<_, Error>>()?;
+    Ok(Unchanged { of, rows, examples })
 }
 
 /// Whether any row matches now but those that are set aside: one statement, one fresh snapshot.
@@ -120,7 +144,7 @@ pub(crate) async fn note_left(
     session
         .run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL row_security = off; SET LOCAL statement_timeout = 0")
         .await?;
-    if batch::lock_range(session, claim, ledger).await?.is_none() {
+    if !fence::lock(session, claim, ledger).await? {
         session.run("ROLLBACK").await?;
         return Ok(0);
     }
@@ -171,31 +195,4 @@ pub(crate) async fn left(
         beyond: row.try_get::<i64, _>(1)?.unsigned_abs(),
         examples: row.try_get(2)?,
     })
-}
-
-/// The first row behind the cursor that matches: after a bisection, the one that cannot be done.
-pub(crate) async fn next_match(
-    session: &mut Session,
-    texts: &Texts,
-    claim: &Claim,
-    ledger: &str,
-) -> Result<Option<String>, Error> {
-    let row = query(&format!("SELECT cursor FROM {}.backfill_ranges WHERE id = $1", sql::identifier(ledger)))
-        .bind(claim.range)
-        .fetch_one(session.connection())
-        .await?;
-    let cursor: Option<Vec<String>> = row.try_get(0)?;
-    let Texts { key_text, key_list, matching, behind, .. } = texts;
-    // Where nothing behind the cursor matches, the sweep met it: the first of all.
-    for behind in
-        [behind.as_str(), "($1::text[] IS NULL OR true)"].into_iter().skip(usize::from(cursor.is_none()))
-    {
-        let text = format!(
-            "SELECT array_to_string({key_text}, ', ') FROM {matching} AND {behind} ORDER BY {key_list} LIMIT 1"
-        );
-        if let Some(row) = query(&text).bind(cursor.clone()).fetch_optional(session.connection()).await? {
-            return Ok(Some(row.try_get(0)?));
-        }
-    }
-    Ok(None)
 }

@@ -1,149 +1,144 @@
-//! The walk along the key: a sample that is rolled back, then one batch after the other.
+//! The walk over a unit: some walkers share the pass's ranges; what stops one of them decides how it goes on.
 
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
 
-use postgres::{Error, Session, cancel_on};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use postgres::{Error, Session};
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::{self, Batch};
-use crate::claim::Claim;
-use crate::failure::{Ended, Remedy, remedy};
-use crate::quarantine::{self, Visited};
-use crate::record;
-use crate::statement::Kind;
-use crate::sweep::Sweep;
-use crate::texts::Texts;
-use crate::verify;
-use crate::worker::{Worker, backoff, taken_over};
+use crate::chunk::Sizing;
+use crate::claim::Pass;
+use crate::failure::Ended;
+use crate::names::Over;
+use crate::pace::Pace;
+use crate::quarantine;
+use crate::range;
+use crate::strides::Strides;
+use crate::walker::{Tally, Walked, Walker};
+use crate::worker::{Part, Worker};
 
-/// A batch that is under way when we are told to stop may take this long before it is cancelled.
-pub(crate) const GRACE: Duration = Duration::from_secs(2);
+/// How a walk ended.
+#[derive(Debug)]
+pub(crate) enum Walk {
+    /// All that was to be had is done, by us at least.
+    Through,
+    /// The pass begins anew, in another way.
+    Again,
+    /// It goes no further.
+    Ended(Ended),
+}
 
 impl Worker<'_> {
-    /// Before the first batch ever: does a row that is done stop matching?
-    pub(crate) async fn sample(
-        &mut self,
-        session: &mut Session,
-        texts: &Texts,
-        claim: &Claim,
-    ) -> Result<Option<Ended>, Error> {
-        let first =
-            claim.pass == 1 && claim.batch_size == 0 && claim.block == 0 && self.progress.batches == 0;
-        if !first || self.definition.kind == Kind::Delete {
-            return Ok(None);
-        }
-        let (settings, ledger) = (self.settings, self.stage.ledger);
-        let scan = i64::from(settings.max_batch);
-        let canceller = session.canceller();
-        let sample = verify::sample(session, texts, claim, settings, ledger, scan);
-        match stoppable(&self.stage.stop, &canceller, GRACE, sample).await {
-            Ok(Some(unchanged)) if unchanged.rows >= unchanged.of => {
-                let verify::Unchanged { rows, examples, .. } = unchanged;
-                Ok(Some(Ended::KeepMatching { rows, examples, sampled: true }))
-            }
-            Ok(_) => Ok(None),
-            // A row that cannot be done is the walk's to find.
-            Err(error) if remedy(&error) == Remedy::Bisect => {
-                session.run("ROLLBACK").await?;
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
+    /// Walks what is free of a pass.
     pub(crate) async fn walk(
         &mut self,
         session: &mut Session,
-        texts: &Texts,
-        claim: &Claim,
-    ) -> Result<Option<Ended>, Error> {
+        part: &Part,
+        pass: &Pass,
+    ) -> Result<Walk, Error> {
+        let ledger = self.stage.ledger;
+        let strides = match pass.over {
+            Over::Keys => Some(&part.keys),
+            Over::Blocks => part.blocks.as_ref(),
+        };
+        let Some(strides) = strides else {
+            // Begun over blocks, to be gone on with along the key.
+            range::restart(session, ledger, pass, (part.relation.oid, Over::Keys)).await?;
+            return Ok(Walk::Again);
+        };
+        let over = match self.walkers(part, pass, strides).await? {
+            Walked::Ended(ended) => return Ok(Walk::Ended(ended)),
+            Walked::Through | Walked::Spare => {
+                range::settle(session, ledger, pass).await?;
+                return Ok(Walk::Through);
+            }
+            Walked::Rewritten => Over::Blocks,
+            Walked::AlongKey => Over::Keys,
+        };
+        range::restart(session, ledger, pass, (part.relation.oid, over)).await?;
+        Ok(Walk::Again)
+    }
+
+    /// As many walkers as are wanted, which may change while they are at it.
+    async fn walkers(&mut self, part: &Part, pass: &Pass, strides: &Strides) -> Result<Walked, Error> {
+        let Some(live) = self.live.clone() else { return Ok(Walked::Through) };
+        let (stage, deadline, backfill) = (self.stage, self.deadline, self.backfill);
+        let halt = CancellationToken::new();
+        let quarantined = quarantine::limit(&live.now().settings, self.estimated_rows);
+        let sessions = &mut self.sessions;
+        let tally = Mutex::new(Tally {
+            progress: &mut self.progress,
+            rows: &mut self.rows,
+            skipped: &mut self.skipped,
+        });
+        let walker = |number: u32, idle: Option<Session>| {
+            let (halt, tally, live, settings) = (&halt, &tally, &live, live.now().settings);
+            async move {
+                let mut session = match idle {
+                    Some(session) => session,
+                    None => stage.worker_session().await.inspect_err(|_| halt.cancel())?,
+                };
+                let sizing = Sizing::new(&settings, strides.stripes, strides.over, part.relation.density());
+                let mut walker = Walker {
+                    stage,
+                    live,
+                    backfill,
+                    unit: part.unit.id,
+                    pass,
+                    strides,
+                    texts: &part.texts,
+                    oid: part.relation.oid,
+                    quarantined,
+                    sizing,
+                    deadline,
+                    number,
+                    halt,
+                    tally,
+                    pace: Pace::new(),
+                    halvings: live.now().pressure.halvings,
+                };
+                live.at_work(session.pid(), true);
+                let walked = walker.run(&mut session).await;
+                live.at_work(session.pid(), false);
+                if !matches!(walked, Ok(Walked::Through | Walked::Spare)) {
+                    halt.cancel();
+                }
+                walked.map(|walked| (number, walked, session))
+            }
+        };
+        let (mut walks, mut at_work, mut through) = (FuturesUnordered::new(), Vec::new(), false);
+        let (mut changes, mut worst, mut error) = (live.changes(), Walked::Through, None);
         loop {
-            if self.stage.stop.is_cancelled() {
-                return Ok(Some(Ended::Interrupted));
-            }
-            if Instant::now() >= self.deadline {
-                return Ok(Some(Ended::Incomplete("the budget is over".into())));
-            }
-            let started = Instant::now();
-            let size = (self.size.scan(), self.size.rows());
-            let canceller = session.canceller();
-            let work = batch::run(session, texts, claim, self.settings, self.stage.ledger, size);
-            let batch = match stoppable(&self.stage.stop, &canceller, GRACE, work).await {
-                Ok(Some(batch)) => batch,
-                Ok(None) => return Ok(Some(taken_over())),
-                Err(error) if remedy(&error) == Remedy::Bisect => {
-                    session.run("ROLLBACK").await?;
-                    let noted =
-                        batch::note(session, texts, claim, self.settings, self.stage.ledger, size).await?;
-                    let Some((ids, last)) = noted else { return Ok(Some(taken_over())) };
-                    let quarantined = quarantine::limit(self.settings, self.estimated_rows);
-                    match self.sweeping(texts, claim, quarantined).closely(session, ids).await? {
-                        Visited::Settled(_) if last => return Ok(None),
-                        Visited::Settled(_) => {}
-                        Visited::Lost => return Ok(Some(taken_over())),
-                        Visited::Beyond(ended) => return Ok(Some(ended)),
-                    }
-                    (self.rows, self.skipped) =
-                        record::counts(session, self.stage.ledger, claim.backfill).await?;
-                    continue;
+            let wanted = live.now().settings.workers.max(1);
+            if !halt.is_cancelled() && !through {
+                for number in (0..wanted).filter(|number| !at_work.contains(number)).collect::<Vec<_>>() {
+                    at_work.push(number);
+                    walks.push(walker(number, sessions.pop()));
                 }
-                Err(error) => return Err(error),
+            }
+            let ended = tokio::select! {
+                ended = walks.next() => ended,
+                _ = changes.changed() => continue,
             };
-            self.committed(&batch, started.elapsed());
-            if batch.last {
-                return Ok(None);
-            }
-            if !self.settings.pause.is_zero() {
-                tokio::select! {
-                    () = tokio::time::sleep(self.settings.pause) => {}
-                    () = self.stage.stop.cancelled() => {}
+            match ended {
+                None => break,
+                Some(Ok((number, walked, session))) => {
+                    at_work.retain(|one| *one != number);
+                    through |= matches!(walked, Walked::Through);
+                    sessions.push(session);
+                    if walked.weight() >= worst.weight() {
+                        worst = walked;
+                    }
+                }
+                Some(Err(failed)) => {
+                    through = true;
+                    error.get_or_insert(failed);
                 }
             }
         }
-    }
-
-    pub(crate) fn sweeping<'s>(&'s self, texts: &'s Texts, claim: &'s Claim, quarantined: u64) -> Sweep<'s> {
-        Sweep {
-            texts,
-            claim,
-            settings: self.settings,
-            ledger: self.stage.ledger,
-            rows: self.size.rows(),
-            quarantined,
-            stop: &self.stage.stop,
-            deadline: self.deadline,
-            holder: None,
+        match error {
+            Some(error) => Err(error),
+            None => Ok(worst),
         }
-    }
-
-    fn committed(&mut self, batch: &Batch, took: Duration) {
-        self.size.learn(took, batch.matched, batch.scanned);
-        (self.repeated, self.backoff) = (0, backoff());
-        self.rows += batch.done;
-        self.skipped += batch.missed;
-        self.progress.batches += 1;
-        if let Some(event) = self.progress.due(self.rows, self.skipped, self.size.rows(), false) {
-            (self.stage.events)(event);
-        }
-    }
-}
-
-/// Runs `work`; when told to stop, lets it go on for `grace` and then cancels it on the server.
-pub(crate) async fn stoppable<T>(
-    stop: &CancellationToken,
-    canceller: &postgres::Canceller,
-    grace: Duration,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    let cancel = CancellationToken::new();
-    let alarm = async {
-        stop.cancelled().await;
-        tokio::time::sleep(grace).await;
-        cancel.cancel();
-        std::future::pending::<std::convert::Infallible>().await
-    };
-    tokio::select! {
-        result = cancel_on(&cancel, canceller, work) => result,
-        never = alarm => match never {},
     }
 }

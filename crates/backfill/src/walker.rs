@@ -1,34 +1,41 @@
-//! One of those who walk over blocks: a session, a range and a chunk at a time, and what follows an error in a batch.
+//! One of those who walk: a session, a range and a chunk at a time, and what follows an error in a batch.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use postgres::{Error, Session, Stage};
+use postgres::{Error, Session};
 use tokio_util::sync::CancellationToken;
 
-use crate::blocks::{Blocks, Place};
 use crate::chunk::{Chunk, Sizing};
-use crate::claim::Claim;
-use crate::event::Event;
+use crate::claim::{Claim, Pass};
+use crate::control::{self, Wanted};
 use crate::failure::{Ended, Remedy, remedy};
+use crate::live::{Live, Now};
+use crate::names::Over;
+use crate::pace::Pace;
 use crate::progress::Progress;
 use crate::quarantine::Visited;
-use crate::range::{self, Range};
-use crate::settings::Settings;
-use crate::stripe::{self, Stripe, Terms};
+use crate::range::{self, Range, Taker};
+use crate::stage::Stage;
+use crate::stoppable::{GRACE, stoppable};
+use crate::strides::{Place, Strides};
+use crate::stripe::{self, Done, Stripe, Terms};
 use crate::sweep::Sweep;
 use crate::texts::Texts;
-use crate::walk::{GRACE, stoppable};
 use crate::worker::backoff;
 
 /// Deadlocks and failed serializations in a row.
 const STUBBORN: u32 = 10;
+/// While it may not go on: between two looks at what is asked.
+const ASK: Duration = Duration::from_millis(250);
 
 /// Why a walker stopped.
 #[derive(Debug)]
 pub(crate) enum Walked {
     /// No range is left to take.
     Through,
+    /// There are more walkers than are wanted.
+    Spare,
     /// Out of time, told to stop, held up.
     Ended(Ended),
     /// The table is stored anew.
@@ -41,7 +48,7 @@ impl Walked {
     /// Which of several counts.
     pub(crate) fn weight(&self) -> u8 {
         match self {
-            Walked::Through => 0,
+            Walked::Through | Walked::Spare => 0,
             Walked::Ended(_) => 1,
             Walked::Rewritten => 2,
             Walked::AlongKey => 3,
@@ -53,36 +60,60 @@ impl Walked {
 pub(crate) struct Tally<'a> {
     pub(crate) progress: &'a mut Progress,
     pub(crate) rows: &'a mut u64,
+    pub(crate) skipped: &'a mut u64,
 }
 
 pub(crate) struct Walker<'a> {
-    pub(crate) stage: &'a Stage<'a, Event>,
-    pub(crate) settings: &'a Settings,
-    pub(crate) claim: &'a Claim,
-    pub(crate) blocks: &'a Blocks,
+    pub(crate) stage: &'a Stage<'a>,
+    pub(crate) live: &'a Live,
+    pub(crate) backfill: i64,
+    pub(crate) unit: i64,
+    pub(crate) pass: &'a Pass,
+    pub(crate) strides: &'a Strides,
     pub(crate) texts: &'a Texts,
     pub(crate) oid: i64,
     pub(crate) quarantined: u64,
     pub(crate) sizing: Sizing,
     pub(crate) deadline: Instant,
+    /// The how-many-eth it is.
+    pub(crate) number: u32,
     /// Fires when one of us has to stop.
     pub(crate) halt: &'a CancellationToken,
     pub(crate) tally: &'a Mutex<Tally<'a>>,
+    pub(crate) pace: Pace,
+    pub(crate) halvings: u64,
 }
 
-impl Walker<'_> {
+impl<'a> Walker<'a> {
     /// One range after the other, until none is left.
     pub(crate) async fn run(&mut self, session: &mut Session) -> Result<Walked, Error> {
+        let owner = self.stage.owner();
         loop {
             if let Some(walked) = self.hindered() {
                 return Ok(walked);
             }
-            let taken = range::take(session, self.stage.ledger, self.claim, self.settings).await?;
+            let now = self.live.now();
+            if now.holds().is_some() {
+                self.wait(session).await?;
+                continue;
+            }
+            let keys = self.sizing.keys();
+            let taker = Taker {
+                owner: &owner,
+                lease: now.settings.lease,
+                workers: now.settings.workers,
+                keys: keys.blocks,
+                stripes: keys.stripes,
+                carve: &self.strides.carve,
+            };
+            let taken = range::take(session, self.stage.ledger, self.pass, &taker).await?;
             let Some(mut range) = taken else { return Ok(Walked::Through) };
-            self.sizing.resume(range.blocks);
+            self.sizing.resume(range.size);
             if let Some(walked) = self.range(session, &mut range).await? {
                 range::give_back(session, self.stage.ledger, &range).await?;
-                return Ok(walked);
+                if !matches!(walked, Walked::Through) {
+                    return Ok(walked);
+                }
             }
         }
     }
@@ -92,13 +123,37 @@ impl Walker<'_> {
             return Some(Walked::Ended(Ended::Interrupted));
         }
         if self.halt.is_cancelled() {
-            return Some(Walked::Through);
+            return Some(Walked::Spare);
         }
-        (Instant::now() >= self.deadline)
-            .then(|| Walked::Ended(Ended::Incomplete("the budget is over".into())))
+        let now = self.live.now();
+        if now.control.wanted == Wanted::Cancel {
+            return Some(Walked::Ended(Ended::Cancelled));
+        }
+        if self.number >= now.settings.workers.max(1) {
+            return Some(Walked::Spare);
+        }
+        (Instant::now() >= self.deadline).then(|| {
+            Walked::Ended(Ended::Incomplete(
+                now.holds()
+                    .map_or("the budget is over".into(), |why| format!("the budget is over, and {why}")),
+            ))
+        })
     }
 
-    /// A range to its end, or until it is lost. `Some`: why it went no further.
+    /// Holds nothing, until what is asked or what the server's state leaves is another.
+    async fn wait(&self, session: &mut Session) -> Result<(), Error> {
+        let mut changes = self.live.changes();
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = self.stage.stop.cancelled() => {}
+            () = self.halt.cancelled() => {}
+            () = tokio::time::sleep(ASK) => {}
+        }
+        self.live.asked(control::read(session, self.stage.ledger, self.backfill).await?);
+        Ok(())
+    }
+
+    /// A range to its end, or until it is lost. `Some`: it is to be given back, and how the walker goes on.
     async fn range(&mut self, session: &mut Session, range: &mut Range) -> Result<Option<Walked>, Error> {
         let canceller = session.canceller();
         let (mut stubborn, mut waiting, mut wait) = (0, None::<Instant>, backoff());
@@ -106,29 +161,42 @@ impl Walker<'_> {
             if let Some(walked) = self.hindered() {
                 return Ok(Some(walked));
             }
+            let now = self.live.now();
+            if now.holds().is_some() {
+                return Ok(Some(Walked::Through));
+            }
+            self.relieve(&now);
             let place = self.place(range);
-            let terms = Terms {
-                blocks: self.blocks,
-                settings: self.settings,
-                ledger: self.stage.ledger,
-                oid: self.oid,
-                bold: self.blocks.has_plain() && self.sizing.is_bold(),
-                limit: self.sizing.limit(),
-                rows: self.sizing.batch_rows(),
-            };
+            let terms = self.terms(&now);
             let started = Instant::now();
             let batch = stripe::run(session, &terms, range, place);
             let error = match stoppable(&self.stage.stop, &canceller, GRACE, batch).await {
-                Ok(Stripe::Done { matched, done, full, last }) => {
-                    self.committed(range, place, started.elapsed(), (matched, done, full));
-                    if last {
+                Ok(Stripe::Done(done)) => {
+                    let took = started.elapsed();
+                    let limit = terms.limit;
+                    self.committed(range, place, limit, took, done);
+                    (stubborn, waiting) = (0, None);
+                    self.rest(&now, took, done.matched).await;
+                    if done.last {
                         return Ok(None);
                     }
-                    (stubborn, waiting) = (0, None);
-                    self.pause().await;
                     continue;
                 }
-                Ok(Stripe::Lost) => return Ok(None),
+                Ok(Stripe::Held) => {
+                    let asked = control::read(session, self.stage.ledger, self.backfill).await?;
+                    if self.live.asked(asked) || self.live.now().control.revision != now.control.revision {
+                        continue;
+                    }
+                    return Ok(None);
+                }
+                Ok(Stripe::Crowded) => {
+                    self.sizing.overfull(Chunk { blocks: range.size.max(1), ..place.chunk }, terms.limit);
+                    let keys = (terms.limit / 2).max(1);
+                    if !range::split(session, self.stage.ledger, range, (&self.strides.carve, keys)).await? {
+                        return Ok(None);
+                    }
+                    continue;
+                }
                 Ok(Stripe::Rewritten) => return Ok(Some(Walked::Rewritten)),
                 Ok(Stripe::Unchanged) => return Ok(Some(Walked::AlongKey)),
                 Err(error) => error,
@@ -140,35 +208,43 @@ impl Walker<'_> {
                 return Err(error);
             }
             session.run("ROLLBACK").await?;
+            let mut closely = what == Remedy::Bisect;
             match what {
                 Remedy::GiveWay if terms.bold => {
                     self.sizing.contended();
                     continue;
                 }
                 Remedy::GiveWay => {
-                    if waiting.get_or_insert(started).elapsed() > self.settings.lock_timeout {
+                    let waited = waiting.get_or_insert(started).elapsed();
+                    // A row that somebody else holds: the others first. The table itself can only be waited for.
+                    closely = error.server().is_some_and(|report| report.context.is_some());
+                    if !closely && waited > now.settings.lock_timeout {
                         return Ok(Some(Walked::Ended(Ended::Incomplete(format!(
                             "others hold what it needs: {error}"
                         )))));
                     }
                 }
+                Remedy::Shrink if self.strides.over == Over::Keys => closely = true,
                 Remedy::Shrink => {
                     range.chunk = None;
                     if !self.sizing.halve() {
                         return Ok(Some(Walked::AlongKey));
                     }
                 }
-                Remedy::Bisect => match self.close_in(session, &terms, range, place).await? {
-                    Ok(true) => return Ok(None),
-                    Ok(false) => continue,
-                    Err(walked) => return Ok(Some(walked)),
-                },
+                Remedy::Bisect => {}
                 _ => {
                     stubborn += 1;
                     self.sizing.contended();
                     if stubborn > STUBBORN {
                         return Err(error);
                     }
+                }
+            }
+            if closely {
+                match self.close_in(session, (&terms, &now), range, place).await? {
+                    Ok(true) => return Ok(None),
+                    Ok(false) => continue,
+                    Err(walked) => return Ok(Some(walked)),
                 }
             }
             tokio::select! {
@@ -178,33 +254,51 @@ impl Walker<'_> {
         }
     }
 
+    fn terms<'t>(&self, now: &'t Now) -> Terms<'t>
+    where
+        'a: 't,
+    {
+        Terms {
+            strides: self.strides,
+            settings: &now.settings,
+            ledger: self.stage.ledger,
+            backfill: self.backfill,
+            revision: now.control.revision,
+            unit: self.unit,
+            oid: self.oid,
+            bold: self.strides.has_plain() && self.sizing.is_bold(),
+            limit: self.sizing.limit(),
+            rows: self.sizing.batch_rows(),
+        }
+    }
+
     /// A batch with a row that cannot be done: its rows are noted and visited by their keys. `Ok(true)`: the range is over.
     async fn close_in(
-        &mut self,
+        &self,
         session: &mut Session,
-        terms: &Terms<'_>,
+        (terms, now): (&Terms<'_>, &Now),
         range: &mut Range,
         place: Place,
     ) -> Result<Result<bool, Walked>, Error> {
-        let (ids, last) = match stripe::note(session, terms, range, place, self.claim.unit).await {
+        let (ids, last) = match stripe::note(session, terms, range, place).await {
             Ok(Some(noted)) => noted,
             Ok(None) => return Ok(Ok(true)),
             // It is the condition itself that fails.
-            Err(error) if remedy(&error) == Remedy::Bisect => {
+            Err(error) if remedy(&error) == Remedy::Bisect && self.strides.over == Over::Blocks => {
                 session.run("ROLLBACK").await?;
                 return Ok(Err(Walked::AlongKey));
             }
             Err(error) => return Err(error),
         };
         (range.block, range.step) = place.next();
-        if range.step == 0 {
+        if range.step == 0 && self.strides.over == Over::Blocks {
             range.chunk = None;
         }
-        let claim = Claim { range: range.id, token: range.token, ..self.claim.clone() };
+        let claim = Claim { backfill: self.backfill, unit: self.unit, range: range.id, token: range.token };
         let sweep = Sweep {
             texts: self.texts,
             claim: &claim,
-            settings: self.settings,
+            settings: &now.settings,
             ledger: self.stage.ledger,
             rows: 1,
             quarantined: self.quarantined,
@@ -212,10 +306,9 @@ impl Walker<'_> {
             deadline: self.deadline,
             holder: None,
         };
-        let noted = ids.len() as u64;
         Ok(match sweep.closely(session, ids).await? {
-            Visited::Settled(_) => {
-                *self.tally.lock().unwrap_or_else(PoisonError::into_inner).rows += noted;
+            Visited::Settled(settled) => {
+                *self.tally.lock().unwrap_or_else(PoisonError::into_inner).rows += settled;
                 Ok(last)
             }
             Visited::Lost => Ok(true),
@@ -233,38 +326,48 @@ impl Walker<'_> {
         Place { block, chunk, step }
     }
 
-    fn committed(
-        &mut self,
-        range: &mut Range,
-        place: Place,
-        took: Duration,
-        (matched, done, full): (u64, u64, bool),
-    ) {
-        self.sizing.learn(took, matched);
-        if full {
+    fn committed(&mut self, range: &mut Range, place: Place, limit: i64, took: Duration, done: Done) {
+        self.sizing.learn(took, done.matched);
+        self.pace.learn(Instant::now(), took, done.matched);
+        let (over_keys, chunk) = (self.strides.over == Over::Keys, place.chunk);
+        if done.full {
             (range.step, range.chunk) = (0, None);
-            self.sizing.overfull(place.chunk);
+            self.sizing.overfull(chunk, limit);
         } else {
             (range.block, range.step) = place.next();
             if range.step == 0 {
-                range.chunk = None;
-                self.sizing.chunk_done(place.chunk);
+                range.chunk = range.chunk.filter(|_| over_keys);
+                self.sizing.chunk_done(if over_keys { Chunk { blocks: range.size, ..chunk } } else { chunk });
             }
         }
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        *tally.rows += done;
+        *tally.rows += done.done;
+        *tally.skipped += done.skipped;
         tally.progress.batches += 1;
-        let rows = *tally.rows;
-        if let Some(event) = tally.progress.due(rows, 0, self.sizing.batch_rows(), false) {
+        let (rows, skipped) = (*tally.rows, *tally.skipped);
+        if let Some(event) = tally.progress.due(rows, skipped, self.sizing.batch_rows(), false) {
             (self.stage.events)(event);
         }
     }
 
-    async fn pause(&self) {
-        if !self.settings.pause.is_zero() {
+    /// Smaller batches, where somebody has waited for one.
+    fn relieve(&mut self, now: &Now) {
+        if now.pressure.halvings != self.halvings {
+            self.halvings = now.pressure.halvings;
+            self.sizing.halve();
+        }
+        self.sizing.aim(&now.settings);
+    }
+
+    async fn rest(&self, now: &Now, took: Duration, rows: u64) {
+        let sleep = self.pace.sleep(&now.settings, now.pressure.duty, took, rows);
+        if !sleep.is_zero() {
+            let mut changes = self.live.changes();
             tokio::select! {
-                () = tokio::time::sleep(self.settings.pause) => {}
+                () = tokio::time::sleep(sleep) => {}
+                _ = changes.changed() => {}
                 () = self.stage.stop.cancelled() => {}
+                () = self.halt.cancelled() => {}
             }
         }
     }

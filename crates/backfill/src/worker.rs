@@ -3,74 +3,115 @@
 //! An attempt derives everything from catalog and ledger; whatever error ends it, the next attempt does so again.
 //! Nothing is ever repeated from memory.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use postgres::{Backoff, Error, Session, Stage};
+use postgres::{Backoff, Error, Session};
 
-use crate::blocks::{self, Blocks};
-use crate::claim::{self, Claim};
+use crate::control::{self, Wanted};
 use crate::definition::Definition;
 use crate::event::Event;
 use crate::failure::Ended;
+use crate::live::Live;
+use crate::monitor::Monitor;
+use crate::names::Over;
 use crate::plan::{conflict, not_composed};
 use crate::progress::Progress;
 use crate::quarantine;
-use crate::record;
+use crate::record::{self, Record};
 use crate::relation::{self, Lookup, Relation};
-use crate::settings::{Settings, Walk};
-use crate::size::Size;
+use crate::settings::Settings;
+use crate::stage::Stage;
+use crate::strides::{self, Strides};
 use crate::texts::{self, Texts};
+use crate::unit::{self, Unit};
 use crate::verify;
-use crate::walk::stoppable;
 
 pub(crate) struct Worker<'a> {
-    pub(crate) stage: &'a Stage<'a, Event>,
-    pub(crate) settings: &'a Settings,
+    pub(crate) stage: &'a Stage<'a>,
+    /// The stage's with what the file says instead.
+    pub(crate) settings: Settings,
     pub(crate) definition: &'a Definition,
     pub(crate) deadline: Instant,
     pub(crate) session: Option<Session>,
-    pub(crate) size: Size,
+    /// Of the walkers, while they have nothing to do.
+    pub(crate) sessions: Vec<Session>,
     pub(crate) progress: Progress,
-    pub(crate) claim: Option<Claim>,
-    pub(crate) texts: Option<Texts>,
-    pub(crate) oid: i64,
-    /// Where the walk can go over blocks: its texts, the table, rows in a block.
-    pub(crate) blocks: Option<(Blocks, i64, Option<f64>)>,
-    /// Errors of one kind in a row.
-    pub(crate) repeated: u32,
+    pub(crate) backfill: i64,
+    pub(crate) live: Option<Arc<Live>>,
+    /// The relation that is being walked.
+    oid: Arc<AtomicI64>,
+    /// Errors of one kind in a row, and how far it was at the last of them.
+    pub(crate) repeated: (u32, u64),
     pub(crate) backoff: Backoff,
     pub(crate) passes: i32,
+    pub(crate) since_pass: Instant,
     pub(crate) rows: u64,
     pub(crate) estimated_rows: u64,
     pub(crate) skipped: u64,
+    /// How units ended in this run that are not complete.
+    pub(crate) short: Vec<(String, Ended)>,
+}
+
+/// A unit with everything to work on it.
+pub(crate) struct Part {
+    pub(crate) unit: Unit,
+    pub(crate) relation: Relation,
+    pub(crate) texts: Texts,
+    pub(crate) blocks: Option<Strides>,
+    pub(crate) keys: Strides,
+}
+
+impl Part {
+    pub(crate) fn compose(
+        definition: &Definition,
+        (unit, relation): (Unit, Relation),
+        ledger: &str,
+    ) -> Option<Self> {
+        let texts = texts::compose(definition, &relation, ledger)?;
+        let keys = strides::compose(definition, &relation, ledger, Over::Keys)?;
+        let blocks = match relation.has_blocks && !definition.is_once() {
+            true => strides::compose(definition, &relation, ledger, Over::Blocks),
+            false => None,
+        };
+        Some(Self { unit, relation, texts, blocks, keys })
+    }
 }
 
 impl<'a> Worker<'a> {
     pub(crate) fn new(
-        stage: &'a Stage<'a, Event>,
-        settings: &'a Settings,
+        stage: &'a Stage<'a>,
+        settings: &Settings,
         definition: &'a Definition,
         deadline: Instant,
     ) -> Self {
+        let settings = definition.header.over(settings);
         Self {
             stage,
-            settings,
             definition,
             deadline,
             session: None,
-            size: Size::new(settings),
-            progress: Progress::new(definition, settings),
-            claim: None,
-            texts: None,
-            oid: 0,
-            blocks: None,
-            repeated: 0,
+            sessions: Vec::new(),
+            progress: Progress::new(definition, &settings),
+            settings,
+            backfill: 0,
+            live: None,
+            oid: Arc::default(),
+            repeated: (0, 0),
             backoff: backoff(),
             passes: 0,
+            since_pass: Instant::now(),
             rows: 0,
             estimated_rows: 0,
             skipped: 0,
+            short: Vec::new(),
         }
+    }
+
+    /// The settings that hold now.
+    pub(crate) fn now(&self) -> Settings {
+        self.live.as_ref().map_or_else(|| self.settings.clone(), |live| live.now().settings)
     }
 
     /// Works until it is complete, out of time, or cannot go on; then records how it ended.
@@ -97,7 +138,7 @@ impl<'a> Worker<'a> {
         }
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => self.stage.lock.session("backfill").await?,
+            None => self.stage.worker_session().await?,
         };
         let result = self.attempt_with(&mut session).await;
         self.session = Some(session);
@@ -119,13 +160,6 @@ impl<'a> Worker<'a> {
         let Some(texts) = texts::compose(definition, &relation, ledger) else {
             return Ok(Ended::Refused(told(&not_composed(definition))));
         };
-        self.texts = Some(texts.clone());
-        self.oid = relation.oid;
-        self.blocks = match self.settings.walk {
-            Walk::Blocks if relation.has_blocks => blocks::compose(definition, &relation, ledger)
-                .map(|blocks| (blocks, relation.oid, relation.density())),
-            _ => None,
-        };
         let current = record.as_ref().filter(|record| record.def_sha256 == definition.def_sha256);
         if let Some(record) = current {
             (self.rows, self.estimated_rows) = (record.rows, record.estimated_rows);
@@ -133,93 +167,146 @@ impl<'a> Worker<'a> {
                 return Ok(Ended::Unchanged);
             }
         }
-        let backfill = match current {
+        self.backfill = match current {
             Some(record) => record.id,
             None => {
                 let generation = record.as_ref().map_or(1, |record| record.generation + 1);
-                self.open(session, &relation, &texts, generation).await?
+                match self.open(session, (&relation, &texts), generation).await? {
+                    Some(backfill) => backfill,
+                    // Somebody else was quicker: with theirs.
+                    None => return Box::pin(self.attempt_with(session)).await,
+                }
             }
         };
-        self.started(current.is_some());
-        loop {
-            let about = (backfill, self.stage.deployment);
-            // A killed runner's last batch may still hold the range's row.
-            let canceller = session.canceller();
-            let claimed = claim::claim(session, ledger, about, self.claim.as_ref());
-            let Some(claim) = stoppable(&self.stage.stop, &canceller, Duration::ZERO, claimed).await? else {
-                return Ok(taken_over());
-            };
-            if self.claim.is_none() {
-                quarantine::retry(session, ledger, &claim).await?;
-                self.size.resume(claim.batch_size, claim.scan_size);
-            }
-            self.claim = Some(claim.clone());
-            if let Some(ended) = self.pass(session, &texts, &claim).await? {
-                return Ok(ended);
-            }
-        }
+        self.begin(session, current).await?;
+        let Some(live) = self.live.clone() else { return Ok(Ended::Interrupted) };
+        live.asked(control::read(session, ledger, self.backfill).await?);
+        let (stage, backfill, oid) = (self.stage, self.backfill, self.oid.clone());
+        let monitor = Monitor { stage, definition, live: &live, backfill, oid: &oid };
+        let ended = tokio::select! {
+            ended = self.units(session, &relation) => ended?,
+            never = monitor.watch() => match never {},
+        };
+        self.beside_others(session, ended).await
     }
 
     async fn open(
         &mut self,
         session: &mut Session,
-        relation: &Relation,
-        texts: &Texts,
+        (relation, texts): (&Relation, &Texts),
         generation: i32,
-    ) -> Result<i64, Error> {
-        let hi = verify::greatest_key(session, texts).await?;
+    ) -> Result<Option<i64>, Error> {
         self.estimated_rows = verify::estimate(session, relation, texts).await?;
         let numbers = (generation, self.estimated_rows, self.stage.deployment);
-        let about = (self.definition, relation);
-        record::open(session, self.stage.ledger, about, numbers, (hi.as_deref(), self.blocks.is_some())).await
+        record::open(session, self.stage.ledger, (self.definition, relation), numbers).await
     }
 
-    fn started(&mut self, resumed: bool) {
+    /// Once in a run: what ended the last one is tried again.
+    async fn begin(&mut self, session: &mut Session, current: Option<&Record>) -> Result<(), Error> {
+        let (ledger, backfill) = (self.stage.ledger, self.backfill);
+        if self.live.is_none() {
+            let control = control::read(session, ledger, backfill).await?;
+            if control.wanted != Wanted::Cancel {
+                record::begun(session, ledger, backfill, self.stage.deployment).await?;
+                quarantine::retry(session, ledger, backfill).await?;
+            }
+            self.live = Some(Arc::new(Live::new(&self.settings, control)));
+        }
         if self.progress.start(self.rows, self.estimated_rows) {
             (self.stage.events)(Event::Started {
                 id: self.definition.id.clone(),
                 table: self.definition.shown_table(),
                 estimated_rows: self.estimated_rows,
                 rows: self.rows,
-                resumed,
+                resumed: current.is_some(),
             });
         }
+        Ok(())
     }
 
-    /// Tells how far it came, and leaves the ledger as the next run should find it. A ledger that cannot be written now
-    /// is found with a lease that runs out, which says the same.
+    /// All units, each until it is complete or cannot be.
+    async fn units(&mut self, session: &mut Session, relation: &Relation) -> Result<Ended, Error> {
+        let (ledger, backfill) = (self.stage.ledger, self.backfill);
+        unit::enumerate(session, ledger, (backfill, self.estimated_rows), relation).await?;
+        loop {
+            let mut busy = false;
+            for unit in unit::open(session, ledger, backfill).await? {
+                if self.short.iter().any(|(name, _)| *name == unit.name) {
+                    continue;
+                }
+                if let Some(ended) = self.hindered() {
+                    return Ok(ended);
+                }
+                let (id, name) = (unit.id, unit.name.clone());
+                match self.unit(session, relation, unit).await? {
+                    None => busy = true,
+                    Some(ended @ (Ended::Interrupted | Ended::Cancelled | Ended::Abort(_))) => {
+                        return Ok(ended);
+                    }
+                    Some(ended) => self.unit_ended(session, (id, &name), ended).await?,
+                }
+            }
+            if busy {
+                if let Some(ended) = self.others(session).await? {
+                    return Ok(ended);
+                }
+            } else if unit::enumerate(session, ledger, (backfill, 0), relation).await? == 0 {
+                // No partitions and tenants have come meanwhile.
+                break;
+            }
+        }
+        self.finish(session, relation).await
+    }
+
+    /// Closes the lid, and leaves the ledger as the next run should find it. A ledger that cannot be written now is found
+    /// with leases that lapse, which says the same.
     async fn close(&mut self, ended: &Ended) {
         if self.progress.batches > 0
-            && let Some(event) = self.progress.due(self.rows, self.skipped, self.size.rows(), true)
+            && let Some(event) = self.progress.due(self.rows, self.skipped, 0, true)
         {
             (self.stage.events)(event);
         }
-        let Some(claim) = self.claim.take() else { return };
+        for session in self.sessions.drain(..) {
+            session.close().await;
+        }
+        if self.backfill == 0 || matches!(ended, Ended::Unchanged | Ended::Refused(_)) {
+            return;
+        }
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => match self.stage.lock.session("backfill").await {
+            None => match self.stage.worker_session().await {
                 Ok(session) => session,
                 Err(_) => return,
             },
         };
-        let (ledger, reason) = (self.stage.ledger, ended.reason());
-        let state = match ended {
-            Ended::Failed { sqlstate, .. } => Some(sqlstate.as_deref()),
-            Ended::KeepMatching { .. } => Some(None),
-            _ => None,
+        let (ledger, reason, backfill) = (self.stage.ledger, ended.reason(), self.backfill);
+        let _ = match ended {
+            Ended::Failed { sqlstate, .. } => {
+                let why = (sqlstate.as_deref(), reason.as_deref());
+                record::set_state(&mut session, ledger, backfill, "failed", why).await
+            }
+            Ended::KeepMatching { .. } => {
+                record::set_state(&mut session, ledger, backfill, "failed", (None, reason.as_deref())).await
+            }
+            _ => record::stopped(&mut session, ledger, backfill, reason.as_deref()).await,
         };
-        if let Some(sqlstate) = state {
-            let _ = record::set_state(
-                &mut session,
-                ledger,
-                claim.backfill,
-                "failed",
-                (sqlstate, reason.as_deref()),
-            )
-            .await;
-        }
-        let _ = claim::release(&mut session, ledger, &claim, reason.as_deref()).await;
         session.close().await;
+    }
+
+    /// What ends the run before the next unit or pass.
+    pub(crate) fn hindered(&self) -> Option<Ended> {
+        if self.stage.stop.is_cancelled() {
+            return Some(Ended::Interrupted);
+        }
+        if self.live.as_ref().is_some_and(|live| live.now().control.wanted == Wanted::Cancel) {
+            return Some(Ended::Cancelled);
+        }
+        (Instant::now() >= self.deadline).then(|| Ended::Incomplete("the budget is over".into()))
+    }
+
+    /// Which relation the monitor watches.
+    pub(crate) fn watches(&self, oid: i64) {
+        self.oid.store(oid, Ordering::Relaxed);
     }
 }
 

@@ -10,14 +10,17 @@ async fn what_can_never_run_is_refused_with_place_and_reason() -> Result<()> {
     let mut bench = Bench::counting("input_refused", 10).await?;
     bench
         .sql("CREATE TABLE keyless (a int); CREATE VIEW v AS SELECT * FROM t; CREATE MATERIALIZED VIEW m AS SELECT * FROM t; \
-              CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id); \
+              CREATE TABLE parted (id int, part int, PRIMARY KEY (id, part)) PARTITION BY RANGE (part); CREATE SEQUENCE s; \
+              CREATE FUNCTION logs(i bigint) RETURNS int LANGUAGE plpgsql AS $$ BEGIN INSERT INTO keyless VALUES (i); RETURN 1; END $$; \
               CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE kid () INHERITS (parent)")
         .await?;
     let cases = [
         ("UPDATE keyless SET a = 1 WHERE a IS NULL", "E251", "no primary key"),
         ("UPDATE v SET done = true WHERE NOT done", "E250", "a view"),
         ("DELETE FROM m WHERE done", "E250", "a materialized view"),
-        ("DELETE FROM parted WHERE id > 0", "E253", "a partitioned table"),
+        ("UPDATE parted SET part = 2 WHERE part = 1", "E252", "assigns to part"),
+        ("UPDATE t SET touched = setval('s', 1) WHERE NOT done", "E254", "setval() has effects"),
+        ("UPDATE t SET touched = logs(id) WHERE NOT done", "E254", "logs() is volatile and writes (insert)"),
         ("DELETE FROM parent WHERE id > 0", "E253", "child tables"),
         ("UPDATE t SET id = id + 1 WHERE id < 5", "E252", "the primary key"),
         ("UPDATE t SET done = 5 WHERE NOT done", "E255", "is of type boolean"),

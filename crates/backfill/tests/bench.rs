@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use backfill::{Event, Outcome, Plan, Settings, Walk};
-use postgres::{LockKey, Row, RunLock, Session, Stage, Target, ledger};
+use backfill::{Event, Outcome, Plan, Settings, Stage, Walk};
+use postgres::{LockKey, Row, RunLock, Session, Target, ledger};
 use scratch::Server;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +72,17 @@ impl Bench {
         Ok(bench)
     }
 
+    /// The table `seen` gets how many rows each UPDATE of `t` changed.
+    pub(crate) async fn notes_rows_of_statements(&mut self) -> Result<()> {
+        self.sql(
+            "CREATE TABLE seen (rows bigint); \
+             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen SELECT count(*) FROM n; RETURN NULL; END $$; \
+             CREATE TRIGGER note AFTER UPDATE ON t REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION note()",
+        )
+        .await?;
+        Ok(())
+    }
+
     /// Small batches with pauses, so that a test has time to interfere.
     pub(crate) fn slow(&mut self) {
         self.settings.batch_size = 100;
@@ -125,24 +136,30 @@ impl Bench {
 
     pub(crate) async fn run_files(&mut self, files: &[(&str, &str)]) -> Result<Outcome> {
         self.deployment += 1;
+        self.ledger().await?;
+        let plan = self.plan(files).await?;
+        let seen = self.events.clone();
+        let events = move |event| seen.lock().expect("no test panics with it").push(event);
+        let stage = Stage {
+            target: &self.target,
+            ledger: "pgdeploy",
+            deployment: Some(self.deployment),
+            host: "here",
+            events: &events,
+            stop: self.stop.clone(),
+        };
+        Ok(backfill::run(&stage, &plan, &self.settings).await)
+    }
+
+    /// The ledger's tables.
+    pub(crate) async fn ledger(&mut self) -> Result<()> {
         let key = LockKey::of("pgdeploy", "test");
         let lock = RunLock::acquire(&self.target, key, Duration::from_secs(10), |_| {}).await?;
         let mut session = lock.session("work").await?;
         ledger::bootstrap(&lock, &mut session, "pgdeploy", "test", &[backfill::LEDGER]).await?;
         session.close().await;
-        let plan = self.plan(files).await?;
-        let seen = self.events.clone();
-        let events = move |event| seen.lock().expect("no test panics with it").push(event);
-        let stage = Stage {
-            lock: &lock,
-            ledger: "pgdeploy",
-            deployment: self.deployment,
-            events: &events,
-            stop: self.stop.clone(),
-        };
-        let outcome = backfill::run(&stage, &plan, &self.settings).await;
         lock.release().await;
-        Ok(outcome)
+        Ok(())
     }
 
     /// Rows by how often they were touched.

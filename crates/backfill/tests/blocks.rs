@@ -123,11 +123,7 @@ async fn no_batch_takes_more_rows_than_it_may_where_matches_come_all_at_once() -
     let mut bench = Bench::counting("blocks_sparse", 200_000).await?;
     bench.sql("UPDATE t SET done = true WHERE id <= 150000").await?;
     bench.sql("VACUUM FULL ANALYZE t").await?;
-    bench
-        .sql("CREATE TABLE seen (rows bigint); \
-              CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen SELECT count(*) FROM n; RETURN NULL; END $$; \
-              CREATE TRIGGER note AFTER UPDATE ON t REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION note()")
-        .await?;
+    bench.notes_rows_of_statements().await?;
     bench.settings.max_batch = 2_000;
     let outcome = bench.run(COUNTING).await?;
     assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 50_000), "{outcome:?}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use backfill::{Settings, Verdict, Walk};
-use postgres::{LockKey, Row, RunLock, Session, Stage, Target, ledger};
+use postgres::{LockKey, Row, RunLock, Session, Target, ledger};
 use scratch::Server;
 use secrecy::SecretString;
 
@@ -165,8 +165,14 @@ async fn backfill(target: &Target, settings: &Settings) -> Result<()> {
     let mut session = lock.session("work").await?;
     ledger::bootstrap(&lock, &mut session, "pgdeploy", "bench", &[backfill::LEDGER]).await?;
     let plan = backfill::plan(&mut session, &definitions, "pgdeploy").await?;
-    let stage =
-        Stage { lock: &lock, ledger: "pgdeploy", deployment: 1, events: &|_| {}, stop: Default::default() };
+    let stage = backfill::Stage {
+        target,
+        ledger: "pgdeploy",
+        deployment: Some(1),
+        host: "bench",
+        events: &|_| {},
+        stop: Default::default(),
+    };
     let outcome = backfill::run(&stage, &plan, settings).await;
     session.close().await;
     lock.release().await;

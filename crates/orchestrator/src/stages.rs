@@ -98,7 +98,15 @@ impl Stages<'_> {
             .map_err(Failure::session)?;
         let unchanged = plan.pending().next().is_none();
         let events = |event| self.recorder.record(Event::Backfill(event));
-        let outcome = backfill::run(&self.stage(&events), &plan, &self.request.backfill).await;
+        let stage = backfill::Stage {
+            target: &self.request.target,
+            ledger: &self.request.ledger,
+            deployment: Some(self.deployment),
+            host: &self.request.actor.host,
+            events: &events,
+            stop: self.stop.clone(),
+        };
+        let outcome = backfill::run(&stage, &plan, &self.request.backfill).await;
         let ended = warning_stage(outcome.interrupted, unchanged, &outcome.warnings);
         self.summary.backfills = outcome.items;
         self.warn(outcome.warnings);

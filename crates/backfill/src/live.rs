@@ -1,0 +1,86 @@
+//! What holds for the next batch: the settings with what is asked now, and what the server's state leaves.
+
+use std::sync::Mutex;
+
+use tokio::sync::watch;
+
+use crate::control::{Control, Wanted};
+use crate::settings::Settings;
+use crate::throttle::Pressure;
+
+/// What holds now.
+#[derive(Debug, Clone)]
+pub(crate) struct Now {
+    pub(crate) settings: Settings,
+    pub(crate) control: Control,
+    pub(crate) pressure: Pressure,
+}
+
+impl Now {
+    /// Why no batch may begin now.
+    pub(crate) fn holds(&self) -> Option<String> {
+        if self.control.wanted == Wanted::Pause {
+            return Some("somebody has paused it: pgdeploy backfill resume".into());
+        }
+        (self.pressure.duty <= 0.0).then(|| self.pressure.reasons.join("; "))
+    }
+}
+
+/// Shared by all that work on one backfill in this process.
+pub(crate) struct Live {
+    file: Settings,
+    now: watch::Sender<Now>,
+    /// The backends of those at work.
+    pids: Mutex<Vec<i32>>,
+}
+
+impl Live {
+    pub(crate) fn new(settings: &Settings, control: Control) -> Self {
+        let settings_now = control.over(settings);
+        let now = Now { settings: settings_now, control, pressure: Pressure::default() };
+        Self { file: settings.clone(), now: watch::Sender::new(now), pids: Mutex::default() }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.now.borrow().clone()
+    }
+
+    /// Fires when something changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<Now> {
+        self.now.subscribe()
+    }
+
+    /// What is asked by now. Whether that is something new.
+    pub(crate) fn asked(&self, control: Control) -> bool {
+        self.now.send_if_modified(|now| {
+            let newer = control.revision != now.control.revision;
+            if newer {
+                now.settings = control.over(&self.file);
+                now.control = control;
+            }
+            newer
+        })
+    }
+
+    /// What the server's state leaves by now. Whether that is something new.
+    pub(crate) fn pressed(&self, pressure: Pressure) -> bool {
+        self.now.send_if_modified(|now| {
+            let other = now.pressure != pressure;
+            now.pressure = pressure;
+            other
+        })
+    }
+
+    /// Counts a session in while it is at work.
+    pub(crate) fn at_work(&self, pid: i32, is: bool) {
+        let mut pids = self.pids.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        pids.retain(|one| *one != pid);
+        if is {
+            pids.push(pid);
+        }
+    }
+
+    pub(crate) fn pids(&self) -> Vec<i32> {
+        self.pids.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,131 @@
+//! How long a worker sleeps after a batch, and what its own batches tell about the server: where a row takes longer than
+//! it did at its best, others want the same processors and disks, as a transport protocol knows of a full queue by the
+//! time that its own packets take.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::settings::Settings;
+
+/// How far back the best is looked for.
+const MEMORY: Duration = Duration::from_secs(60);
+/// Batches that are smaller tell nothing about a row.
+const ROWS: u64 = 20;
+/// Batches that are judged together.
+const RECENT: usize = 12;
+/// Batches between two steps.
+const PATIENCE: u32 = 12;
+/// Where a row counts as slower, much slower, and as quick as before, against the best.
+const SLOWER: (f64, f64, f64) = (1.5, 3.0, 1.25);
+/// The share of batches that counts as the best.
+const BEST: f64 = 0.05;
+
+/// What a worker's batches tell.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    /// When, and milliseconds per row.
+    batches: VecDeque<(Instant, f64)>,
+    duty: f64,
+    since: u32,
+}
+
+impl Pace {
+    pub(crate) fn new() -> Self {
+        Self { batches: VecDeque::new(), duty: 1.0, since: 0 }
+    }
+
+    /// Learns from a committed batch.
+    pub(crate) fn learn(&mut self, now: Instant, took: Duration, rows: u64) {
+        if rows < ROWS {
+            return;
+        }
+        self.batches.push_back((now, took.as_secs_f64() * 1000.0 / rows as f64));
+        while self.batches.front().is_some_and(|(at, _)| now.duration_since(*at) > MEMORY)
+            || self.batches.len() > 5000
+        {
+            self.batches.pop_front();
+        }
+        self.since += 1;
+        if self.batches.len() < 3 * RECENT || self.since < PATIENCE {
+            return;
+        }
+        let slower = self.slower();
+        let duty = if slower > SLOWER.1 {
+            0.25
+        } else if slower > SLOWER.0 {
+            self.duty.min(0.5)
+        } else if slower < SLOWER.2 {
+            (self.duty * 2.0).min(1.0)
+        } else {
+            self.duty
+        };
+        if duty != self.duty {
+            (self.duty, self.since) = (duty, 0);
+        }
+    }
+
+    /// The recent milliseconds per row against the best.
+    fn slower(&self) -> f64 {
+        let at = |mut values: Vec<f64>, share: f64| {
+            values.sort_by(f64::total_cmp);
+            values.get((values.len() as f64 * share) as usize).copied().unwrap_or(0.0)
+        };
+        let best = at(self.batches.iter().map(|(_, per_row)| *per_row).collect(), BEST);
+        let recent = at(self.batches.iter().rev().take(RECENT).map(|(_, per_row)| *per_row).collect(), 0.5);
+        if best > 0.0 { recent / best } else { 1.0 }
+    }
+
+    /// How long to sleep after a batch. `outside` is the share of the time that the server's state leaves.
+    pub(crate) fn sleep(&self, settings: &Settings, outside: f64, took: Duration, rows: u64) -> Duration {
+        let own = if settings.throttle.congestion { self.duty } else { 1.0 };
+        let duty = settings.duty.min(outside).min(own).clamp(0.01, 1.0);
+        let rest = took.mul_f64(1.0 / duty - 1.0);
+        let share = f64::from(settings.workers.max(1));
+        let rate = settings.rows_per_second.map_or(Duration::ZERO, |rate| {
+            Duration::from_secs_f64(rows as f64 * share / (rate.max(1) as f64)).saturating_sub(took)
+        });
+        settings.pause.max(rest).max(rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(pace: &mut Pace, now: &mut Instant, batches: u32, micros_per_row: u64) {
+        for _ in 0..batches {
+            *now += Duration::from_millis(20);
+            pace.learn(*now, Duration::from_micros(micros_per_row * 1000), 1000);
+        }
+    }
+
+    #[test]
+    fn slower_rows_halve_the_pace_and_quicker_ones_bring_it_back_by_steps() {
+        let (mut pace, mut now) = (Pace::new(), Instant::now());
+        run(&mut pace, &mut now, 100, 10);
+        assert_eq!(pace.duty, 1.0);
+        run(&mut pace, &mut now, 40, 20);
+        assert_eq!(pace.duty, 0.5);
+        run(&mut pace, &mut now, 40, 40);
+        assert_eq!(pace.duty, 0.25);
+        run(&mut pace, &mut now, 10, 10);
+        assert_eq!(pace.duty, 0.5);
+        run(&mut pace, &mut now, 20, 10);
+        assert_eq!(pace.duty, 1.0);
+    }
+
+    #[test]
+    fn a_share_of_the_time_a_pause_and_a_rate_are_all_kept() {
+        let pace = Pace::new();
+        let of = |settings: Settings, outside| pace.sleep(&settings, outside, Duration::from_millis(20), 100);
+        let base = Settings::default();
+        assert_eq!(of(base.clone(), 1.0), Duration::ZERO);
+        assert_eq!(of(base.clone(), 0.5), Duration::from_millis(20));
+        assert_eq!(of(Settings { duty: 0.25, ..base.clone() }, 0.5), Duration::from_millis(60));
+        assert_eq!(
+            of(Settings { pause: Duration::from_millis(50), ..base.clone() }, 1.0),
+            Duration::from_millis(50)
+        );
+        assert_eq!(of(Settings { rows_per_second: Some(1000), ..base }, 1.0), Duration::from_millis(80));
+    }
+}
