@@ -6,7 +6,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use sql::{Numbered, Problem, Source};
 
-use crate::header::{Header, Mode, Priority};
+use crate::header::{Header, Mode, Priority, at_key};
 use crate::order;
 use crate::statement::{self, Kind};
 
@@ -52,6 +52,21 @@ impl Definitions {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Definitions that require a migration which is none of these.
+    pub fn without_migration(&self, known: &[&str]) -> Vec<Problem> {
+        let missing = self.0.iter().flat_map(|definition| {
+            let required = definition.header.requires_migration.iter();
+            required.filter(|id| !known.contains(&id.as_str())).map(move |id| (definition, id))
+        });
+        missing
+            .map(|(definition, id)| {
+                let message = format!("requires the migration {id}, and there is none");
+                at_key(&definition.source, "requires_migration", "E259", message)
+                    .help("write a file's name without its ending, such as 0101_leads")
+            })
+            .collect()
     }
 
     /// In the order they will be worked on.

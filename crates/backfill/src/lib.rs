@@ -19,6 +19,7 @@
 //! share one transaction, so whatever dies, they agree.
 #![forbid(unsafe_code)]
 
+mod aside;
 mod chunk;
 mod claim;
 mod control;
@@ -36,6 +37,7 @@ mod outcome;
 mod pace;
 mod pass;
 mod plan;
+mod preflight;
 mod progress;
 mod proof;
 mod quarantine;
@@ -49,6 +51,7 @@ mod settings;
 mod side_effects;
 mod signals;
 mod stage;
+mod standing;
 mod statement;
 mod stoppable;
 mod strides;
@@ -64,15 +67,18 @@ mod walk;
 mod walker;
 mod worker;
 
+pub use aside::{Aside, Settled, accept_quarantine, asides, retry_quarantine};
 pub use control::{Ask, Asked, ask};
 pub use definition::{Definition, Definitions, load};
 pub use event::Event;
 pub use header::{Mode, Priority};
 pub use outcome::{ItemOutcome, Outcome, Verdict};
 pub use plan::{Item, Plan, State, plan};
+pub use preflight::{Preflight, preflight};
 pub use proof::{Proof, Reason, proof};
 pub use run::run;
 pub use settings::{QuarantineLimit, Settings, Throttle, Walk};
 pub use stage::Stage;
+pub use standing::{Standing, UnitStanding, standing};
 pub use statement::Kind;
 pub use tables::LEDGER;

@@ -15,7 +15,9 @@ use crate::verify;
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     items: Vec<Item>,
-    definitions: Vec<Definition>,
+    definitions: Definitions,
+    /// Only these are worked on, where it is said.
+    only: Option<Vec<String>>,
 }
 
 /// One backfill and where it stands.
@@ -80,7 +82,25 @@ impl Plan {
     }
 
     pub(crate) fn work(&self) -> impl Iterator<Item = (&Item, &Definition)> {
-        self.items.iter().zip(&self.definitions)
+        self.items.iter().zip(self.definitions.items())
+    }
+
+    /// Only these backfills, of all that there are.
+    pub fn only(self, ids: Vec<String>) -> Self {
+        Self { only: Some(ids), ..self }
+    }
+
+    /// Those of them, whether there is work left or not.
+    pub fn selected(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| self.is_selected(&item.id))
+    }
+
+    pub(crate) fn is_selected(&self, id: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.iter().any(|one| one == id))
+    }
+
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.definitions
     }
 }
 
@@ -92,7 +112,7 @@ pub async fn plan(session: &mut Session, definitions: &Definitions, ledger: &str
     for definition in definitions.items() {
         items.push(item(session, definition, records.get(&definition.id), ledger).await?);
     }
-    Ok(Plan { items, definitions: definitions.items().to_vec() })
+    Ok(Plan { items, definitions: definitions.clone(), only: None })
 }
 
 async fn item(

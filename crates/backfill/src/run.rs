@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::failure::Ended;
 use crate::outcome::{ItemOutcome, Outcome, Verdict};
 use crate::plan::{Item, Plan, State};
+use crate::proof::{self, Proof};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::worker::Worker;
@@ -17,10 +18,15 @@ pub async fn run(stage: &Stage<'_>, plan: &Plan, settings: &Settings) -> Outcome
     let mut outcome = Outcome::default();
     let mut abort: Option<String> = None;
     for (item, definition) in plan.work() {
+        if !plan.is_selected(&item.id) {
+            continue;
+        }
         let started = Instant::now();
         let (ended, rows, estimated_rows, skipped) = if item.state == State::Complete {
             (Ended::Unchanged, item.rows_done, item.rows_done, 0)
         } else if let Some(reason) = hindered(stage, deadline, abort.as_deref()) {
+            (reason, item.rows_done, item.rows_done + item.estimated_rows.unwrap_or(0), 0)
+        } else if let Some(reason) = requires(stage, plan, definition, settings).await {
             (reason, item.rows_done, item.rows_done + item.estimated_rows.unwrap_or(0), 0)
         } else {
             let mut worker = Worker::new(stage, settings, definition, deadline);
@@ -48,6 +54,39 @@ pub async fn run(stage: &Stage<'_>, plan: &Plan, settings: &Settings) -> Outcome
         });
     }
     outcome
+}
+
+/// What has to come first, where that is not there.
+async fn requires(
+    stage: &Stage<'_>,
+    plan: &Plan,
+    definition: &Definition,
+    settings: &Settings,
+) -> Option<Ended> {
+    let pending = &settings.pending_migrations;
+    if let Some(name) = definition.header.requires_migration.iter().find(|name| pending.contains(name)) {
+        return Some(Ended::Incomplete(format!(
+            "not begun: it requires the migration {name}, which is not applied"
+        )));
+    }
+    if definition.header.requires.is_empty() {
+        return None;
+    }
+    let looked = async {
+        let mut session = stage.session("backfill").await?;
+        for name in &definition.header.requires {
+            let proof = proof::proof(&mut session, plan.definitions(), name, stage.ledger).await?;
+            if let Proof::NotComplete { reason, .. } = proof {
+                return Ok(Some(format!("not begun: it requires {name}: {reason}")));
+            }
+        }
+        session.close().await;
+        Ok::<_, postgres::Error>(None)
+    };
+    match looked.await {
+        Ok(reason) => reason.map(Ended::Incomplete),
+        Err(error) => Some(Ended::Incomplete(format!("not begun: {error}"))),
+    }
 }
 
 /// Why a definition is not even begun.

@@ -39,6 +39,8 @@ pub struct Settings {
     pub walk: Walk,
     /// How many rows that cannot be done are set aside before the backfill is given up.
     pub quarantine: QuarantineLimit,
+    /// Migrations of the release that are not applied.
+    pub pending_migrations: Vec<String>,
 }
 
 /// What on the server slows it down, and from where on it waits.
@@ -122,6 +124,7 @@ impl Default for Settings {
             lease: Duration::from_secs(60),
             walk: Walk::default(),
             quarantine: QuarantineLimit { max_rows: 100, max_ratio: 0.001 },
+            pending_migrations: Vec::new(),
         }
     }
 }

@@ -120,15 +120,16 @@ impl Strides {
             (_, 1) => &self.locking_all,
             _ => &self.locking,
         };
-        self.at(text, range, place)
+        self.filled(text, range, place)
     }
 
     /// The statement that notes a batch's rows. $1 range, $2 lease token, $3 the next block, $4 the next step, $5 unit.
     pub(crate) fn note(&self, range: &Range, place: Place) -> String {
-        self.at(&self.note, range, place)
+        self.filled(&self.note, range, place)
     }
 
-    fn at(&self, text: &str, range: &Range, place: Place) -> String {
+    /// A text with a range and a stripe in the place of what stands for them.
+    pub(crate) fn filled(&self, text: &str, range: &Range, place: Place) -> String {
         let names = &self.names;
         let of = |known_as: &str| match &range.reach {
             Reach::Blocks => Names::in_blocks(known_as, place.span()),

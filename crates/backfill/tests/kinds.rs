@@ -82,11 +82,12 @@ async fn matches_at_the_end_of_the_table_are_found_without_long_statements() -> 
     bench.sql("UPDATE t SET done = true WHERE id <= 199000").await?;
     bench.sql("VACUUM ANALYZE t").await?;
     bench.notes_rows_of_statements().await?;
+    bench.settings.max_batch = 400;
     let outcome = bench.run(COUNTING).await?;
     assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 1_000), "{outcome:?}");
     // However many keys are looked at, where many of them match there are not that many in a batch.
     assert!(bench.number("SELECT max(scan_size) FROM pgdeploy.backfill_ranges").await? > 20_000);
-    assert!(bench.number("SELECT max(rows) FROM seen").await? <= 800);
+    assert!(bench.number("SELECT max(rows) FROM seen").await? <= 400);
     Ok(())
 }
 

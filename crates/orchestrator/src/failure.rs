@@ -256,6 +256,27 @@ impl Failure {
         }
     }
 
+    pub(crate) fn no_such_backfill(id: &str, all: &[&str]) -> Self {
+        let message = format!("there is no backfill {id} in this release");
+        let known = if all.is_empty() { "it has none".into() } else { format!("it has {}", all.join(", ")) };
+        Self::new(Verdict::Unusable, "E280", message).next(known)
+    }
+
+    pub(crate) fn nothing_to_steer(id: &str, state: Option<&str>) -> Self {
+        let message = match state {
+            Some(state) => format!("{id} is {state}: there is nothing to steer"),
+            None => format!("{id} has not been run yet: there is nothing to steer"),
+        };
+        Self::new(Verdict::Unusable, "E281", message).next("pgdeploy backfill list --env {env}")
+    }
+
+    pub(crate) fn stale(id: &str, revision: i32, last: &str) -> Self {
+        let message = format!("somebody else has asked for something of {id} meanwhile: {last}");
+        Self::new(Verdict::Refused, "E403", message).next(format!(
+            "look, and ask again: pgdeploy backfill list --env {{env}}, then --revision {revision}"
+        ))
+    }
+
     pub(crate) fn other_pipeline(found: &str, ledger: &str) -> Self {
         Self::new(
             Verdict::Unusable,

@@ -11,6 +11,7 @@
 
 mod act;
 mod adopt;
+mod backfills;
 mod baseline;
 mod catalog;
 mod command;
@@ -41,6 +42,10 @@ mod stages;
 mod status;
 
 pub use adopt::{Adoption, ImportedMigration, adopt, unreadable};
+pub use backfills::{
+    Settle, ask_backfill, backfills, preflight_backfills, quarantine, run_backfills, settle_quarantine,
+    verify_backfills,
+};
 pub use baseline::{Baseline, baseline};
 pub use deploy::deploy;
 pub use event::{DeployEvent, Event, StageName, StageResult};

@@ -175,6 +175,9 @@ pub struct IndexPlan {
 pub struct BackfillPlan {
     /// Every backfill with its state.
     pub items: Vec<backfill::Item>,
+    /// What the runs of those that are pending would be like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preflight: Vec<backfill::Preflight>,
 }
 
 impl SchemaPlan {
@@ -214,10 +217,28 @@ pub async fn plan(request: &Request) -> Result<PlanReport, Failure> {
         stops_services: request.services.is_some() && plan.changes_schema(),
         schema: SchemaPlan { notes: told(&notes), ..SchemaPlan::of(&plan.schema) },
         index: IndexPlan { items: plan.index.items().to_vec() },
-        backfill: BackfillPlan { items: plan.backfill.items().to_vec() },
+        backfill: BackfillPlan {
+            items: plan.backfill.items().to_vec(),
+            preflight: preflight(&mut session, &plan, request).await.map_err(Failure::session)?,
+        },
     };
     session.close().await;
     Ok(report)
+}
+
+/// A look at each pending backfill whose table is there.
+async fn preflight(
+    session: &mut Session,
+    plan: &Plan,
+    request: &Request,
+) -> Result<Vec<backfill::Preflight>, Error> {
+    let (definitions, mut all) = (&request.release.backfills, Vec::new());
+    for item in plan.backfill.pending().filter(|item| item.waiting_for.is_none()) {
+        let looked =
+            backfill::preflight(session, definitions, &item.id, &request.ledger, &request.backfill).await?;
+        all.extend(looked.ok());
+    }
+    Ok(all)
 }
 
 /// Findings of a plan as text, for status.

@@ -95,6 +95,10 @@ impl Release {
         let migrations = collect(schema::load(migrations, downs), &mut problems);
         let indexes = collect(index::load(&indexes), &mut problems);
         let backfills = collect(backfill::load(&backfills), &mut problems);
+        if let (Some(migrations), Some(backfills)) = (&migrations, &backfills) {
+            let known: Vec<&str> = migrations.0.iter().map(|migration| migration.id()).collect();
+            problems.extend(backfills.without_migration(&known));
+        }
         match (migrations, indexes, backfills) {
             (Some(migrations), Some(indexes), Some(backfills)) if problems.is_empty() => {
                 let hash = hash(&files, &settings);

@@ -128,6 +128,20 @@ impl Request {
                 statement_timeout: backfill.statement_timeout,
                 idle_in_transaction_session_timeout: backfill.idle_in_transaction_session_timeout,
                 progress_every: rows(backfill.progress_every),
+                workers: rows(backfill.workers),
+                duty: backfill.duty_percent as f64 / 100.0,
+                rows_per_second: backfill.throttle.rows_per_second,
+                throttle: backfill::Throttle {
+                    congestion: backfill.throttle.congestion,
+                    replica_lag: backfill.throttle.replica_lag,
+                    missing_replicas: backfill.throttle.missing_replicas,
+                    archiver: backfill.throttle.archiver,
+                    blocked_sessions: backfill.throttle.blocked_sessions,
+                    longest_transaction: backfill.throttle.longest_transaction,
+                    wal_per_second: backfill.throttle.wal_per_second,
+                    active_sessions: backfill.throttle.active_sessions,
+                    ..Default::default()
+                },
                 ..Default::default()
             },
             services: environment.services.clone(),

@@ -71,7 +71,7 @@ pub async fn status(request: &Request) -> Result<(Status, Vec<sql::Problem>), Fa
         findings: told(&plan.schema.findings),
         schema: SchemaPlan::of(&plan.schema),
         index: IndexPlan { items: plan.index.items().to_vec() },
-        backfill: BackfillPlan { items: plan.backfill.items().to_vec() },
+        backfill: BackfillPlan { items: plan.backfill.items().to_vec(), preflight: Vec::new() },
         last,
     };
     session.close().await;

@@ -11,6 +11,7 @@ use crate::environment::Environment;
 use crate::pipeline::Pipeline;
 use crate::services::Command;
 use crate::settings::{OnDrift, OnInterrupt};
+use crate::throttle::ThrottleSettings;
 use crate::url::mask_passwords;
 
 impl Environment {
@@ -77,6 +78,9 @@ pub(crate) fn effective(pipeline: &Pipeline, environment: &Environment) -> Value
             "min_batch": backfill.min_batch,
             "max_batch": backfill.max_batch,
             "pause": show(backfill.pause),
+            "workers": backfill.workers,
+            "duty": format!("{}%", backfill.duty_percent),
+            "throttle": throttle(&backfill.throttle),
             "lock_timeout": show(backfill.lock_timeout),
             "statement_timeout": show(backfill.statement_timeout),
             "idle_in_transaction_session_timeout": show(backfill.idle_in_transaction_session_timeout),
@@ -85,6 +89,20 @@ pub(crate) fn effective(pipeline: &Pipeline, environment: &Environment) -> Value
     });
     value.sort_all_objects();
     value
+}
+
+fn throttle(settings: &ThrottleSettings) -> Value {
+    json!({
+        "replica_lag": settings.replica_lag.map(show),
+        "longest_transaction": settings.longest_transaction.map(show),
+        "blocked_sessions": settings.blocked_sessions.map(show),
+        "wal_per_second": settings.wal_per_second,
+        "active_sessions": settings.active_sessions,
+        "rows_per_second": settings.rows_per_second,
+        "missing_replicas": settings.missing_replicas,
+        "archiver": settings.archiver,
+        "congestion": settings.congestion,
+    })
 }
 
 fn show(duration: Duration) -> String {

@@ -17,6 +17,7 @@
 pub mod code;
 mod problem;
 mod text;
+mod throttle;
 
 mod node;
 mod shape;
@@ -52,3 +53,4 @@ pub use schema_stage::SchemaSettings;
 pub use services::{Command, Services};
 pub use settings::{BackfillSettings, IndexSettings, OnDrift, OnInterrupt, Settings};
 pub use text::MAX_FILE_BYTES;
+pub use throttle::ThrottleSettings;

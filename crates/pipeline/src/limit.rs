@@ -60,6 +60,13 @@ pub(crate) const BACKFILL_STATEMENT_TIMEOUT: Limit<Duration> = limit(s(120), ms(
 pub(crate) const BACKFILL_IDLE_TIMEOUT: Limit<Duration> = limit(s(120), ms(1), DAY);
 pub(crate) const PROGRESS_EVERY: Limit<u64> = limit(10, 1, 1_000_000);
 
+pub(crate) const WORKERS: Limit<u64> = limit(1, 1, 64);
+pub(crate) const REPLICA_LAG: Limit<Duration> = limit(s(10), ms(0), DAY);
+pub(crate) const LONGEST_TRANSACTION: Limit<Duration> = limit(s(300), ms(0), WEEK);
+pub(crate) const BLOCKED_SESSIONS: Limit<Duration> = limit(s(1), ms(0), s(600));
+pub(crate) const ACTIVE_SESSIONS: Limit<u64> = limit(0, 0, 100_000);
+pub(crate) const ROWS_PER_SECOND: Limit<u64> = limit(0, 0, 100_000_000);
+
 pub(crate) const STOP_TIMEOUT: Limit<Duration> = limit(s(60), ms(1), DAY);
 pub(crate) const START_TIMEOUT: Limit<Duration> = limit(s(120), ms(1), DAY);
 

@@ -152,7 +152,6 @@ pub(crate) struct IndexStage {
 /// Backfills, in small committed batches. What is left resumes at the next deploy.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-not-supported-yet" = ["workers", "throttle", "duty"]))]
 pub(crate) struct BackfillStage {
     /// The folder of backfills, beside pipeline.yaml. Default: backfills.
     #[schemars(extend("default" = limits::BACKFILL_PATH))]
@@ -172,6 +171,14 @@ pub(crate) struct BackfillStage {
     /// The most rows in a batch. Default: 20000; at most 1000000.
     #[schemars(extend("default" = limits::MAX_BATCH.default, "minimum" = 1, "maximum" = limits::MAX_BATCH.most))]
     pub(crate) max_batch: Option<At<u64>>,
+    /// Sessions that work on one backfill at once, in each process. Default: 1; at most 64.
+    #[schemars(extend("default" = limits::WORKERS.default, "minimum" = 1, "maximum" = limits::WORKERS.most))]
+    pub(crate) workers: Option<At<u64>>,
+    /// The share of the time in which a worker works, such as 50%; the rest it sleeps. Default: 100%.
+    #[schemars(extend("default" = "100%", "pattern" = "^\\s*[0-9]{1,3}\\s*%\\s*$"))]
+    pub(crate) duty: Option<At<String>>,
+    /// What on the server slows backfills down or holds them up.
+    pub(crate) throttle: Option<Throttle>,
     /// The pause between two batches. Default: 0s; at most 10 minutes.
     #[schemars(extend("default" = limits::BATCH_PAUSE.default_text()))]
     pub(crate) pause: Option<At<Written>>,
@@ -187,6 +194,39 @@ pub(crate) struct BackfillStage {
     /// After how many batches a line of progress is written where there is no terminal. Default: 10.
     #[schemars(extend("default" = limits::PROGRESS_EVERY.default, "minimum" = 1, "maximum" = limits::PROGRESS_EVERY.most))]
     pub(crate) progress_every: Option<At<u64>>,
+}
+
+/// What on the server slows backfills down or holds them up. What cannot be seen for 15s holds them up, too.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Throttle {
+    /// How far a replica may be behind: half of it is half the pace, all of it a pause. 0s: not looked at. Default: 10s.
+    #[schemars(extend("default" = limits::REPLICA_LAG.default_text()))]
+    pub(crate) replica_lag: Option<At<Written>>,
+    /// How old a snapshot or a prepared transaction may be before the pace is halved. 0s: not looked at. Default: 5m.
+    #[schemars(extend("default" = limits::LONGEST_TRANSACTION.default_text()))]
+    pub(crate) longest_transaction: Option<At<Written>>,
+    /// How long a session may wait for a lock of ours; from 100ms on batches are halved. 0s: not looked at. Default: 1s.
+    #[schemars(extend("default" = limits::BLOCKED_SESSIONS.default_text()))]
+    pub(crate) blocked_sessions: Option<At<Written>>,
+    /// Megabytes of WAL that the whole server may write in a second. Default: 0, any number.
+    #[schemars(extend("default" = 0, "minimum" = 0))]
+    pub(crate) wal_mb_per_second: Option<At<u64>>,
+    /// Sessions of others that may be at work at once. Default: 0, any number.
+    #[schemars(extend("default" = 0, "minimum" = 0))]
+    pub(crate) active_sessions: Option<At<u64>>,
+    /// Rows in a second, of all workers of a process together. Default: 0, any number.
+    #[schemars(extend("default" = 0, "minimum" = 0))]
+    pub(crate) rows_per_second: Option<At<u64>>,
+    /// A replica that has vanished, or a slot that nobody reads: `watch` (a pause) or `ignore`. Default: watch.
+    #[schemars(extend("default" = "watch", "enum" = ["watch", "ignore"]))]
+    pub(crate) missing_replicas: Option<At<String>>,
+    /// An archiver that fails: `watch` (a pause) or `ignore`. Default: watch.
+    #[schemars(extend("default" = "watch", "enum" = ["watch", "ignore"]))]
+    pub(crate) archiver: Option<At<String>>,
+    /// Our own rows take longer than at their best: `watch` (half or a quarter of the pace) or `ignore`. Default: watch.
+    #[schemars(extend("default" = "watch", "enum" = ["watch", "ignore"]))]
+    pub(crate) congestion: Option<At<String>>,
 }
 
 /// What is stopped before a schema change and started after it. Untouched where no schema change is pending.

@@ -9,6 +9,7 @@ use crate::limit as limits;
 use crate::raw::Stages;
 use crate::reading::Reading;
 use crate::schema_stage::SchemaSettings;
+use crate::throttle::ThrottleSettings;
 
 /// The settings of all three stages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,12 @@ pub struct BackfillSettings {
     pub max_batch: u64,
     /// Between two batches.
     pub pause: Duration,
+    /// Sessions that work on one backfill at once.
+    pub workers: u64,
+    /// The share of the time in which a worker works, in percent.
+    pub duty_percent: u64,
+    /// What slows it down or holds it up.
+    pub throttle: ThrottleSettings,
     /// How long a batch may wait for a lock; never zero.
     pub lock_timeout: Duration,
     /// How long one batch may run; never zero.
@@ -123,6 +130,9 @@ impl Reading<'_> {
             min_batch: self.number(pick!(layers, backfill.min_batch), &limits::MIN_BATCH),
             max_batch: self.number(pick!(layers, backfill.max_batch), &limits::MAX_BATCH),
             pause: self.duration(pick!(layers, backfill.pause), &limits::BATCH_PAUSE),
+            workers: self.number(pick!(layers, backfill.workers), &limits::WORKERS),
+            duty_percent: self.percent(pick!(layers, backfill.duty)),
+            throttle: self.throttle(layers),
             lock_timeout: self.duration(pick!(layers, backfill.lock_timeout), &limits::BACKFILL_LOCK_TIMEOUT),
             statement_timeout: self.duration(statement, &limits::BACKFILL_STATEMENT_TIMEOUT),
             idle_in_transaction_session_timeout: self.duration(idle, &limits::BACKFILL_IDLE_TIMEOUT),

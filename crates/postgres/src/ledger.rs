@@ -56,6 +56,20 @@ pub async fn bootstrap(
     upgraded
 }
 
+/// Whether all of these tables are there, in this version.
+pub async fn is_current(
+    session: &mut Session,
+    schema: &str,
+    components: &[Component],
+) -> Result<bool, Error> {
+    if !exists(session, schema).await? {
+        return Ok(false);
+    }
+    let found = versions(session, &sql::identifier(schema)).await?;
+    check(&found, components)?;
+    Ok(components.iter().all(|component| found.get(component.name) == Some(&component.version())))
+}
+
 /// Refuses a ledger that a newer pgdeploy has written. A missing ledger is fine.
 pub async fn check_version(
     session: &mut Session,

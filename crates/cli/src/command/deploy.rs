@@ -63,7 +63,7 @@ pub(crate) fn told(context: &Context, report: &Report, detailed: bool, signals: 
 }
 
 /// A line of `--format jsonl`.
-fn line(record: &Record) {
+pub(crate) fn line(record: &Record) {
     let text = serde_json::to_string(record).unwrap_or_default();
     // A reader that has gone away does not end a deploy.
     let _ = writeln!(std::io::stdout(), "{text}");

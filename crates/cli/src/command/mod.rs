@@ -2,6 +2,7 @@
 
 mod adopt;
 mod apply;
+mod backfill;
 mod baseline;
 mod check;
 mod deploy;
@@ -38,6 +39,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Plan(look) => plan::run(&global, &look).await,
         Command::Deploy(deploy) => deploy::run(&global, &deploy).await,
         Command::Adopt(arguments) => adopt::run(&global, &arguments).await,
+        Command::Backfill { command, environment } => backfill::run(&global, &environment, command).await,
         Command::Baseline(arguments) => baseline::run(&global, &arguments).await,
         Command::Repair(arguments) => repair::run(&global, &arguments).await,
         Command::Rollback(arguments) => rollback::run(&global, &arguments).await,

@@ -1,6 +1,7 @@
 //! What people and programs see.
 
 pub(crate) mod adoption;
+pub(crate) mod backfills;
 mod board;
 pub(crate) mod diagnostic;
 pub(crate) mod diff;

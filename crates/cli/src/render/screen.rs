@@ -32,6 +32,11 @@ impl Screen {
         }
     }
 
+    /// Without a deploy around it, a run of backfills is their stage.
+    pub(crate) fn begin_backfills(&self) {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner).lines.begin(StageName::Backfill);
+    }
+
     /// Takes the moving line away.
     pub(crate) fn end(&self) {
         let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);

@@ -161,6 +161,13 @@ pub(crate) fn backfill(board: &mut Board, style: Style, event: &backfill::Event)
         backfill::Event::Reconnecting { id, reason, .. } => {
             board.moves_or_says(id, &style.warning(&format!("reconnecting: {reason}")))
         }
+        backfill::Event::Throttled { id, level, reasons, .. } => match level.as_str() {
+            "free" => board.moves_or_says(id, "at full pace again"),
+            _ => board.moves_or_says(id, &style.warning(&format!("{level}: {}", reasons.join("; ")))),
+        },
+        backfill::Event::Vacuumed { id, table, seconds: took } => {
+            board.moves(id, &format!("vacuumed {table} in {}", seconds(*took)))
+        }
         backfill::Event::Completed { id, rows, seconds: took, .. } => {
             let rate = if *took > 0.0 { *rows as f64 / took } else { 0.0 };
             let rows = counted(*rows as usize, "row", "rows");
