@@ -49,9 +49,8 @@ pub async fn run_backfills(
     if !problems.is_empty() {
         return Err(Failure::files(problems));
     }
-    let schema = schema::plan(&mut session, &release.migrations, None, &request.ledger)
-        .await
-        .map_err(Failure::session)?;
+    let history = schema::history(&mut session, &request.ledger).await.map_err(Failure::session)?;
+    let schema = schema::decide(&history, &release.migrations);
     session.close().await;
     let mut settings = request.backfill.clone();
     settings.budget = budget.unwrap_or(FOR_EVER);
