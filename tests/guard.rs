@@ -118,3 +118,40 @@ fn extract_shows_the_split_writes_it_and_leaves_applied_files_alone() {
     let edited = project.file("migrations/0003_gone.sql", "DELETE FROM leads WHERE id = 1;\n");
     edited.pgdeploy(&["guard", "--extract"]).exits(0).says("nothing to move");
 }
+
+#[test]
+fn a_proof_measures_the_pending_files_and_refuses_rows_that_only_a_run_can_see() {
+    let project = deployed();
+    let mut client = project.client();
+    client.run("INSERT INTO leads SELECT g, 'a@x' FROM generate_series(10, 40000) g; ANALYZE leads");
+    let project = project.file(
+        "migrations/0002_column.sql",
+        "ALTER TABLE leads ADD region text;\nCREATE TABLE plans (name text);\nINSERT INTO plans VALUES ('free');\n",
+    );
+    project
+        .pgdeploy(&["plan", "--prove"])
+        .exits(0)
+        .says("locks leads ACCESS EXCLUSIVE")
+        .says("held to COMMIT");
+    let proof = project.pgdeploy(&["plan", "--prove", "--format", "json"]).exits(0).json();
+    let statement = &proof["proof"]["files"][0]["statements"][0];
+    assert_eq!(statement["locks"][0]["mode"], "ACCESS EXCLUSIVE");
+    assert_eq!(statement["scans"], serde_json::json!([]));
+    let project = project.file(
+        "migrations/0003_check.sql",
+        "-- pgdeploy:allow add-check: measured below\nALTER TABLE leads ADD CONSTRAINT c CHECK (id > 0);\n",
+    );
+    let text = project.pgdeploy(&["plan", "--prove"]).exits(0).says("verifying table").stdout;
+    assert!(text.contains("about 39,993 rows") && text.contains("not measurable, leads is empty"), "{text}");
+    // A text that no reading can tell, and a person who was wrong about it. The copy has no rows: the lock tells.
+    let hidden = "CREATE FUNCTION make() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE (SELECT string_agg(chr(c), '' ORDER BY n) \
+        FROM unnest(ARRAY[68,69,76,69,84,69,32,70,82,79,77,32,108,101,97,100,115]) WITH ORDINALITY AS u(c, n)); END $$;\n\
+        -- pgdeploy:allow unknown-statement: only makes objects\nSELECT make();\n";
+    let project = project.file("migrations/0004_hidden.sql", hidden);
+    project.pgdeploy(&["plan"]).exits(0);
+    let refused = project.pgdeploy(&["plan", "--prove"]).exits(6);
+    refused.says("E505").says("0004_hidden.sql:3:1").says("a change of leads that matched none here");
+    let project = project.file("migrations/0004_hidden.sql", "ALTER TABLE leads ADD region int;");
+    project.pgdeploy(&["plan", "--prove"]).exits(6).says("E506").says("0004_hidden.sql:1:1");
+    assert_eq!(client.number("count(*) FROM leads"), 39_993, "the target is left alone");
+}

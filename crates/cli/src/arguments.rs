@@ -335,6 +335,10 @@ pub(crate) enum Quarantine {
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) look: Look,
+    /// Also run the pending migrations on a throwaway server with the target's schema, and report what was measured:
+    /// locks, rewrites, scans, changed rows, WAL
+    #[arg(long)]
+    pub(crate) prove: bool,
     /// Show the statement of each batch of the pending backfills
     #[arg(long)]
     pub(crate) sql: bool,

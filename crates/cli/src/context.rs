@@ -151,6 +151,11 @@ impl Context {
 }
 
 impl Prepared {
+    /// The address of the environment's own database.
+    pub(crate) fn url(&self) -> Option<&secrecy::SecretString> {
+        self.databases.first().map(|database| &database.url)
+    }
+
     /// Stops what was started for the request.
     pub(crate) async fn finish(self) {
         for database in self.databases {

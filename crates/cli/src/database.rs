@@ -10,6 +10,8 @@ use secrecy::SecretString;
 /// A database that can be connected to; an embedded server runs as long as this lives.
 pub(crate) struct Database {
     pub(crate) target: Target,
+    /// Its address with everything in it, for the server's own programs.
+    pub(crate) url: SecretString,
     /// Kept for its end: the last user stops the server.
     pub(crate) running: Option<Running>,
 }
@@ -31,14 +33,15 @@ impl Database {
         tokio::task::spawn_blocking(move || {
             let running = embedded(&directory)?.start()?;
             running.ensure_database(&name)?;
-            let target = Target::parse(&SecretString::from(running.url(&name)))?;
-            Ok(Self { target, running: Some(running) })
+            let url = SecretString::from(running.url(&name));
+            let target = Target::parse(&url)?;
+            Ok(Self { target, url, running: Some(running) })
         })
         .await?
     }
 
     pub(crate) fn at(url: &SecretString) -> anyhow::Result<Self> {
-        Ok(Self { target: Target::parse(url)?, running: None })
+        Ok(Self { target: Target::parse(url)?, url: url.clone(), running: None })
     }
 
     /// Stops the embedded server, if we are the last to use it.

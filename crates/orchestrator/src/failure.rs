@@ -167,10 +167,17 @@ impl Failure {
         Self::new(Verdict::Unusable, "E134", message).next("pgdeploy index list --env {env}")
     }
 
-    pub(crate) fn guard(problems: Vec<Problem>) -> Self {
+    /// What the guard refuses, by the text or by a run on a throwaway server.
+    pub fn guard(problems: Vec<Problem>) -> Self {
         let message = format!("the guard refuses the release: {}", counted(problems.len(), "finding"));
         Self { problems, ..Self::new(Verdict::Guard, "E500", message) }
             .next("pgdeploy explain RULE says why and what to write instead; rows belong into backfills/, indexes into indexes/")
+    }
+
+    /// Nothing can be run on a throwaway server.
+    pub fn unprovable(why: &str) -> Self {
+        Self::new(Verdict::Unusable, "E507", format!("nothing can be proven: {why}"))
+            .next("install PostgreSQL's server programs here (initdb, postgres, psql, pg_dump), or plan without --prove")
     }
 
     pub(crate) fn promotion(upstream: &str, environment: &str, missing: Vec<String>) -> Self {

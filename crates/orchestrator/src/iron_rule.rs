@@ -1,6 +1,7 @@
 //! The guard's verdict: no rows change in a migration, and no DDL that blocks a live table goes out unseen.
 
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use guard::{Checked, Finding, GRANDFATHERED_FILE, Grandfathered, Judge, Knowledge};
 use postgres::Session;
@@ -11,6 +12,15 @@ use crate::failure::Failure;
 use crate::release::Release;
 use crate::request::Request;
 
+/// What the guard lets through.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// Warnings and hints.
+    pub(crate) notes: Vec<Problem>,
+    /// Changes of rows that a person answers for, with their bytes in their files.
+    pub(crate) accepted_rows: Vec<(PathBuf, Range<usize>)>,
+}
+
 /// Judges the pending migrations of a plan: what refuses them, or the warnings and hints. What is applied is not judged
 /// again, but what it made is known. A table that this deploy creates is new: nobody uses it yet. The catalog tells
 /// what is proven already, and how large the tables are.
@@ -18,12 +28,12 @@ pub(crate) async fn ask(
     request: &Request,
     plan: &schema::Plan,
     session: &mut Session,
-) -> Result<Vec<Problem>, Failure> {
+) -> Result<Judged, Failure> {
     // What is deferred may no longer be when its turn comes in this deploy.
     let deferred = plan.deferred.iter().map(|deferred| &deferred.migration);
     let pending: Vec<&schema::Migration> = plan.pending.iter().chain(deferred).collect();
     if pending.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Judged::default());
     }
     let names = pending.iter().flat_map(|pending| guard::names(&pending.source.text)).collect();
     let catalog = catalog::read(session, names).await.map_err(Failure::session)?;
@@ -49,9 +59,12 @@ pub(crate) async fn ask(
         in_phase(schema::Phase::Pre).flat_map(|source| judge.migration(source)).collect();
     judge.served();
     findings.extend(in_phase(schema::Phase::Post).flat_map(|source| judge.migration(source)));
-    let standing = checked(&request.directory, findings)?.standing;
+    let Checked { standing, excused, .. } = checked(&request.directory, findings)?;
     refused(&standing)?;
-    Ok(standing.iter().map(Problem::from).collect())
+    let accepted = judge.accepted().iter().map(|accepted| &accepted.finding).chain(&excused);
+    let rows = accepted.filter(|finding| finding.code == "E501");
+    let accepted_rows = rows.map(|finding| (finding.path.clone(), finding.span.clone())).collect();
+    Ok(Judged { notes: standing.iter().map(Problem::from).collect(), accepted_rows })
 }
 
 /// Judges every file of a release, for `check` and `guard`: the findings, and what the list of old ones excuses.

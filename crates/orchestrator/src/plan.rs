@@ -1,5 +1,8 @@
 //! What a deploy would do: the same reading for `plan`, `status` and `deploy`.
 
+use std::ops::Range;
+use std::path::PathBuf;
+
 use postgres::{Error, Session};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -124,6 +127,9 @@ pub struct PlanReport {
     pub index: IndexPlan,
     /// Stage 3.
     pub backfill: BackfillPlan,
+    /// Changes of rows in pending migrations that a person answers for, with their bytes in their files.
+    #[serde(skip)]
+    pub accepted_rows: Vec<(PathBuf, Range<usize>)>,
 }
 
 /// Stage 1 of a plan.
@@ -203,7 +209,7 @@ pub async fn plan(request: &Request) -> Result<PlanReport, Failure> {
     let mut session = reach::for_reading(request).await?;
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
     plan.refuse()?;
-    let notes = iron_rule::ask(request, &plan.schema, &mut session).await?;
+    let judged = iron_rule::ask(request, &plan.schema, &mut session).await?;
     promotion::ask(request, &mut session).await?;
     let report = PlanReport {
         v: 1,
@@ -215,12 +221,13 @@ pub async fn plan(request: &Request) -> Result<PlanReport, Failure> {
         plan: plan.hash.clone(),
         changes: !plan.is_empty(),
         stops_services: request.services.is_some() && plan.changes_schema(),
-        schema: SchemaPlan { notes: told(&notes), ..SchemaPlan::of(&plan.schema) },
+        schema: SchemaPlan { notes: told(&judged.notes), ..SchemaPlan::of(&plan.schema) },
         index: IndexPlan { items: plan.index.items().to_vec() },
         backfill: BackfillPlan {
             items: plan.backfill.items().to_vec(),
             preflight: preflight(&mut session, &plan, request).await.map_err(Failure::session)?,
         },
+        accepted_rows: judged.accepted_rows,
     };
     session.close().await;
     Ok(report)

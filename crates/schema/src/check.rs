@@ -6,7 +6,6 @@ use sql::{NodeEnum, Problem, Source};
 use crate::decide::Plan;
 use crate::history::Progress;
 use crate::migration::{Migration, Migrations};
-use crate::outside::refuses_a_block;
 use crate::statements::edited;
 
 /// Parses the pending files with the server's grammar and finds what cannot run as they say. Every problem of every file
@@ -83,7 +82,7 @@ fn refuse(node: &NodeEnum, transaction: bool) -> Option<(&'static str, &'static 
             "COPY FROM stdin needs data that follow the statement, and a migration has none",
             "write INSERT .. VALUES, or load the rows outside of a release",
         )),
-        other if transaction && refuses_a_block(other) => {
+        other if transaction && sql::refuses_a_block(other) => {
             let index =
                 matches!(other, NodeEnum::IndexStmt(_) | NodeEnum::DropStmt(_) | NodeEnum::ReindexStmt(_));
             Some((

@@ -31,7 +31,6 @@ mod migrate;
 mod migration;
 mod order;
 mod outcome;
-mod outside;
 mod patience;
 mod probe;
 mod refusal;

@@ -4,8 +4,6 @@ use postgres::{Error, Row, Session, query};
 use sql::ast::{IndexStmt, ObjectType, RangeVar};
 use sql::{NodeEnum, Source};
 
-use crate::outside::detaches_concurrently;
-
 /// What is known of the statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Doubt {
@@ -55,7 +53,7 @@ fn question(node: &NodeEnum) -> Question {
         | NodeEnum::AlterSystemStmt(_)
         | NodeEnum::RefreshMatViewStmt(_) => Answered(Doubt::RunAgain),
         NodeEnum::AlterTableStmt(alter) => {
-            let detached = alter.cmds.iter().find(|command| detaches_concurrently(command));
+            let detached = alter.cmds.iter().find(|command| sql::detaches_concurrently(command));
             match (detached.and_then(detached_child), &alter.relation) {
                 (Some(child), Some(parent)) => Partition { parent: crate::targets::name(parent), child },
                 _ => Answered(Doubt::Unknown),

@@ -19,7 +19,6 @@ use crate::history::Progress;
 use crate::look::Look;
 use crate::migrate::insert;
 use crate::migration::Migration;
-use crate::outside::is_outside;
 use crate::patience::{Patience, Tries};
 use crate::probe::{Doubt, probe};
 use crate::refusal::{Text, refusal};
@@ -52,7 +51,7 @@ fn hash(source: &Source, span: &Range<usize>) -> String {
 
 fn spans(source: &Source) -> Vec<Statement> {
     let all = |statements: Vec<sql::Statement>| {
-        let one = |one: sql::Statement| Statement { span: one.span, outside: is_outside(&one.node) };
+        let one = |one: sql::Statement| Statement { span: one.span, outside: sql::is_outside(&one.node) };
         statements.into_iter().map(one).collect()
     };
     // The file was parsed before any file ran.

@@ -52,6 +52,17 @@ impl Binaries {
         Err(Error::BinariesNotFound { looked })
     }
 
+    /// The programs of one major version, where they are at hand: those that [`Binaries::find`] finds, or a package's.
+    #[must_use]
+    pub fn of_major(major: u32) -> Option<Self> {
+        let of = |found: &Self| found.major == major;
+        if let Some(found) = Self::find().ok().filter(of) {
+            return Some(found);
+        }
+        let mut dirs = PLACES.iter().flat_map(packages).filter(|dir| missing(dir).is_none());
+        dirs.find_map(|dir| Self::at(&dir).ok().filter(of))
+    }
+
     /// The programs of this very directory.
     ///
     /// # Errors

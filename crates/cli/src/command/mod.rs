@@ -14,6 +14,7 @@ mod init;
 pub(crate) mod init_from;
 mod new;
 mod plan;
+pub(crate) mod proof;
 mod repair;
 mod rollback;
 mod schema;
@@ -36,7 +37,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         },
         Command::New { kind, name } => new::run(&global, kind, &name),
         Command::Check(check) => check::run(&global, &check).await,
-        Command::Plan(look) => plan::run(&global, &look).await,
+        Command::Plan(arguments) => plan::run(&global, &arguments).await,
         Command::Deploy(deploy) => deploy::run(&global, &deploy).await,
         Command::Adopt(arguments) => adopt::run(&global, &arguments).await,
         Command::Backfill { command, environment } => backfill::run(&global, &environment, command).await,

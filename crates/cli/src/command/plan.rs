@@ -1,20 +1,27 @@
-//! `pgdeploy plan`: what a deploy would do.
+//! `pgdeploy plan`: what a deploy would do, and with `--prove` what it does on a throwaway server.
 
 use std::process::ExitCode;
 
 use crate::arguments::{Format, Global, Plan};
+use crate::command::proof;
 use crate::context::{Context, Prepare, Told};
 use crate::exit;
 use crate::output::say;
-use crate::render::{backfills, json, overview};
+use crate::render::{self, backfills, json, overview};
 
 pub(crate) async fn run(global: &Global, arguments: &Plan) -> Result<ExitCode, Told> {
     let look = &arguments.look;
     let context = Context::load(global, look.environment.name.as_deref())?;
     let prepared = context.prepare(Prepare { with_upstreams: true, actor: None }).await?;
     let planned = orchestrator::plan(&prepared.request).await;
+    let proven = match (&planned, arguments.prove) {
+        (Ok(plan), true) => Some(proof::of(&prepared, plan).await),
+        _ => None,
+    };
     prepared.finish().await;
     let plan = planned.map_err(|failure| context.tell(&failure))?;
+    let proof = proven.transpose().map_err(|failure| context.tell(&failure))?;
+    let failure = proof.as_ref().and_then(|proof| proof.refusal(&plan));
     match context.format {
         Format::Text => {
             say(overview::of_plan(&plan, context.style).trim_end());
@@ -24,12 +31,25 @@ pub(crate) async fn run(global: &Global, arguments: &Plan) -> Result<ExitCode, T
                     backfills::of_preflight(preflight, context.style, arguments.sql).trim_end()
                 ));
             }
+            if let Some(proof) = &proof {
+                say(render::proof::of(proof, context.style).trim_end());
+            }
         }
-        _ => say(json::pretty(&plan)),
+        _ => {
+            let mut value = serde_json::to_value(&plan).unwrap_or_default();
+            if let Some(proof) = &proof {
+                value["proof"] = serde_json::to_value(proof).unwrap_or_default();
+            }
+            if let Some(failure) = &failure {
+                value["failure"] = json::of_failure(failure, &context.environment.name);
+            }
+            say(json::pretty(&value));
+        }
     }
-    Ok(if look.detailed_exitcode && plan.changes {
-        ExitCode::from(exit::DETAILED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    match failure {
+        Some(failure) if context.format == Format::Text => Err(context.tell(&failure)),
+        Some(failure) => Ok(exit::of_verdict(failure.verdict)),
+        None if look.detailed_exitcode && plan.changes => Ok(ExitCode::from(exit::DETAILED)),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }

@@ -9,6 +9,7 @@ pub(crate) mod ending;
 pub(crate) mod indexes;
 pub(crate) mod json;
 pub(crate) mod overview;
+pub(crate) mod proof;
 pub(crate) mod reference;
 pub(crate) mod screen;
 mod stage_lines;

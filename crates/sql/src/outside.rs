@@ -1,10 +1,10 @@
 //! Statements that the server does not run inside a transaction block.
 
-use sql::{Node, NodeEnum};
+use pg_query::{Node, NodeEnum};
 
 /// Whether a statement refuses to run inside a transaction block (`PreventInTransactionBlock` in PostgreSQL's source), or
 /// may end the transaction it runs in: a procedure or a DO block with COMMIT.
-pub(crate) fn is_outside(node: &NodeEnum) -> bool {
+pub fn is_outside(node: &NodeEnum) -> bool {
     match node {
         NodeEnum::CallStmt(_) | NodeEnum::DoStmt(_) => true,
         other => refuses_a_block(other),
@@ -12,7 +12,7 @@ pub(crate) fn is_outside(node: &NodeEnum) -> bool {
 }
 
 /// Whether a statement refuses to run inside a transaction block.
-pub(crate) fn refuses_a_block(node: &NodeEnum) -> bool {
+pub fn refuses_a_block(node: &NodeEnum) -> bool {
     match node {
         NodeEnum::IndexStmt(index) => index.concurrent,
         NodeEnum::DropStmt(drop) => drop.concurrent,
@@ -37,7 +37,8 @@ fn is_concurrently(parameter: &Node) -> bool {
     matches!(&parameter.node, Some(NodeEnum::DefElem(element)) if element.defname == "concurrently")
 }
 
-pub(crate) fn detaches_concurrently(command: &Node) -> bool {
+/// Whether a command of ALTER TABLE is DETACH PARTITION .. CONCURRENTLY.
+pub fn detaches_concurrently(command: &Node) -> bool {
     let Some(NodeEnum::AlterTableCmd(command)) = &command.node else { return false };
     let Some(Some(NodeEnum::PartitionCmd(detach))) = command.def.as_ref().map(|def| &def.node) else {
         return false;
