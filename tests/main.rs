@@ -6,6 +6,7 @@ mod harness;
 
 mod adopt;
 mod adoption;
+mod backfills;
 mod bad_input;
 mod concurrency;
 mod configuration;

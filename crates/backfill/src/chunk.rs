@@ -6,7 +6,9 @@ use crate::names::Over;
 use crate::settings::Settings;
 
 /// Growth and shrinkage from one chunk to the next.
-const GROWTH: (f64, f64) = (0.5, 2.0);
+const GROWTH: (f64, f64) = (0.05, 2.0);
+/// A batch that takes so many times its target ends its chunk.
+const SLOW: f64 = 2.5;
 /// Matching rows in a block below which stripes are not worth their commits: nothing gets crowded.
 const SPARSE: f64 = 4.0;
 /// The same as a share of the keys, where a chunk is one of keys.
@@ -176,6 +178,18 @@ impl Sizing {
         self.full = if self.over_keys { 1.0 } else { self.full.max(1.5 * seen) };
         self.matching = Some(seen.min(self.full));
         self.blocks = (limit * f64::from(self.stripes) / self.full / 2.0).max(1.0);
+    }
+
+    /// After a batch that took far too long: the chunk is to be begun again as a smaller one.
+    pub(crate) fn is_slow(&mut self, took: Duration, chunk: Chunk) -> bool {
+        let took = took.as_secs_f64() * 1000.0;
+        let blocks = chunk.blocks as f64 / f64::from(chunk.parts);
+        let least = self.rows_range.0 * f64::from(chunk.stripes) / self.density();
+        if took < SLOW * self.target || blocks <= least.max(1.0) {
+            return false;
+        }
+        self.blocks = (blocks * (self.target / took).max(GROWTH.0)).max(1.0);
+        true
     }
 
     /// Learns from a chunk that is done.

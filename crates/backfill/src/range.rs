@@ -182,8 +182,9 @@ async fn carve(
     Ok(Some(range))
 }
 
-/// Cuts a range of keys that is not begun: so many keys stay in it, the others become a range that is free. `false`: the
-/// lease is no longer ours.
+/// Cuts a range of keys: so many keys stay in it, the others become a range that is free. Both begin with their first
+/// stripe, which is right where nothing is done of it, or where what is done no longer matches. `false`: the lease is no
+/// longer ours.
 pub(crate) async fn split(
     session: &mut Session,
     ledger: &str,
@@ -201,10 +202,13 @@ pub(crate) async fn split(
         Some(found) => found.try_get(0)?,
         None => return Ok(true),
     };
+    if end == *hi {
+        return Ok(true);
+    }
     let ledger = sql::identifier(ledger);
     let row = query(&format!(
-        "WITH r AS (UPDATE {ledger}.backfill_ranges SET hi = $3, scan_size = $4 \
-           WHERE id = $1 AND lease_token = $2 AND step = 0 AND state = 'leased' AND hi <> $3 RETURNING *) \
+        "WITH r AS (UPDATE {ledger}.backfill_ranges SET hi = $3, scan_size = $4, step = 0 \
+           WHERE id = $1 AND lease_token = $2 AND state = 'leased' AND hi <> $3 RETURNING *) \
          INSERT INTO {ledger}.backfill_ranges (unit_id, pass, parent, walk, relfilenode, block, end_block, step, scan_size, stripes, lo, hi, state) \
          SELECT unit_id, pass, parent, walk, relfilenode, 0, 1, 0, greatest($5 - $4, 1), stripes, $3, $6, 'ready' FROM r RETURNING 1"
     ))
@@ -216,8 +220,10 @@ pub(crate) async fn split(
     .bind(hi.clone())
     .fetch_optional(session.connection())
     .await?;
-    let lo = lo.clone();
-    (range.reach, range.size) = (Reach::Keys { lo, hi: end }, keys);
+    if row.is_some() {
+        let lo = lo.clone();
+        (range.reach, range.size, range.step) = (Reach::Keys { lo, hi: end }, keys, 0);
+    }
     Ok(row.is_some())
 }
 

@@ -21,6 +21,8 @@ pub(crate) const STRIPES: i32 = 8;
 pub(crate) struct Strides {
     names: Names,
     pub(crate) over: Over,
+    /// Whether the ledger alone tells which rows are done.
+    pub(crate) once: bool,
     /// Locks the rows first, skips those that others hold, and takes no more than a limit.
     locking: String,
     /// The same for all stripes at once.
@@ -101,6 +103,7 @@ pub(crate) fn compose(
         stripes: if striped { STRIPES } else { 1 },
         carve: names.carving(),
         over,
+        once,
         names,
     })
 }

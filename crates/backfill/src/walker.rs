@@ -176,6 +176,9 @@ impl<'a> Walker<'a> {
                     let limit = terms.limit;
                     self.committed(range, place, limit, took, done);
                     (stubborn, waiting) = (0, None);
+                    if !done.last && !self.shorten(session, range, place, took).await? {
+                        return Ok(None);
+                    }
                     self.rest(&now, took, done.matched).await;
                     if done.last {
                         return Ok(None);
@@ -252,6 +255,23 @@ impl<'a> Walker<'a> {
                 () = self.stage.stop.cancelled() => {}
             }
         }
+    }
+
+    /// A range of keys whose batches take far too long is cut, where what is done of it no longer matches. `false`: it is
+    /// lost.
+    async fn shorten(
+        &mut self,
+        session: &mut Session,
+        range: &mut Range,
+        place: Place,
+        took: Duration,
+    ) -> Result<bool, Error> {
+        let chunk = Chunk { blocks: range.size, ..place.chunk };
+        if self.strides.over != Over::Keys || self.strides.once || !self.sizing.is_slow(took, chunk) {
+            return Ok(true);
+        }
+        let keys = self.sizing.keys().blocks;
+        range::split(session, self.stage.ledger, range, (&self.strides.carve, keys)).await
     }
 
     fn terms<'t>(&self, now: &'t Now) -> Terms<'t>
@@ -333,6 +353,10 @@ impl<'a> Walker<'a> {
         if done.full {
             (range.step, range.chunk) = (0, None);
             self.sizing.overfull(chunk, limit);
+        } else if !over_keys && place.next().1 != 0 && self.sizing.is_slow(took, chunk) {
+            // What is done of it no longer matches.
+            range.step = place.next().1;
+            range.chunk = None;
         } else {
             (range.block, range.step) = place.next();
             if range.step == 0 {

@@ -47,6 +47,8 @@ pub(crate) struct Worker<'a> {
     pub(crate) backoff: Backoff,
     pub(crate) passes: i32,
     pub(crate) since_pass: Instant,
+    /// Rows that match and had come since the pass before, per second.
+    pub(crate) newcomers: Option<f64>,
     pub(crate) rows: u64,
     pub(crate) estimated_rows: u64,
     pub(crate) skipped: u64,
@@ -102,6 +104,7 @@ impl<'a> Worker<'a> {
             backoff: backoff(),
             passes: 0,
             since_pass: Instant::now(),
+            newcomers: None,
             rows: 0,
             estimated_rows: 0,
             skipped: 0,

@@ -43,9 +43,13 @@ impl Bench {
     }
 
     async fn on(server: &'static Server, name: &str) -> Result<Self> {
-        let url = server.url(name);
         let owned = name.to_owned();
         tokio::task::spawn_blocking(move || server.create_database(&owned)).await??;
+        Self::at(server.url(name)).await
+    }
+
+    /// A database that is there, on a server of the test's own.
+    pub(crate) async fn at(url: String) -> Result<Self> {
         let target = Target::parse(&SecretString::from(url.clone()))?;
         let admin = target.connect("test").await?;
         let settings = Settings { lock_timeout: Duration::from_secs(2), ..Settings::default() };
@@ -63,13 +67,53 @@ impl Bench {
     /// With `rows` rows to count on.
     pub(crate) async fn counting(name: &str, rows: u32) -> Result<Self> {
         let mut bench = Self::new(name).await?;
-        bench
+        bench.count(rows).await?;
+        Ok(bench)
+    }
+
+    /// The table to count on.
+    pub(crate) async fn count(&mut self, rows: u32) -> Result<()> {
+        self
             .sql(&format!(
                 "CREATE TABLE t (id bigint PRIMARY KEY, touched int NOT NULL DEFAULT 0, done bool NOT NULL DEFAULT false); \
                  INSERT INTO t (id) SELECT g FROM generate_series(1, {rows}) g; ANALYZE t"
             ))
             .await?;
-        Ok(bench)
+        Ok(())
+    }
+
+    /// Another process, as it were: a run of its own with this one's settings, which goes on while the test does
+    /// something else.
+    pub(crate) async fn beside(
+        &mut self,
+        files: &[(&str, &str)],
+    ) -> Result<tokio::task::JoinHandle<Outcome>> {
+        self.ledger().await?;
+        let plan = self.plan(files).await?;
+        let (target, settings, stop, seen) =
+            (self.target.clone(), self.settings.clone(), self.stop.clone(), self.events.clone());
+        Ok(tokio::spawn(async move {
+            let events = move |event| seen.lock().expect("no test panics with it").push(event);
+            let stage = Stage {
+                target: &target,
+                ledger: "pgdeploy",
+                deployment: None,
+                host: "beside",
+                events: &events,
+                stop,
+            };
+            backfill::run(&stage, &plan, &settings).await
+        }))
+    }
+
+    /// Where the backfills of these files stand.
+    pub(crate) async fn standing(&mut self, files: &[(&str, &str)]) -> Result<Vec<backfill::Standing>> {
+        let definitions =
+            backfill::load(&sources(files)?).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        let mut session = self.target.connect_read_only("standing").await?;
+        let standing = backfill::standing(&mut session, &definitions, "pgdeploy").await?;
+        session.close().await;
+        Ok(standing)
     }
 
     /// The table `seen` gets how many rows each UPDATE of `t` changed.

@@ -5,8 +5,12 @@
 
 mod adopt;
 mod backfill;
+mod chaos;
 mod index;
+mod lossy;
+mod shapes;
 mod table;
+mod traffic;
 
 use std::path::PathBuf;
 
@@ -30,6 +34,10 @@ enum Command {
     Backfill(backfill::Backfill),
     /// Four index builds on two tables by one worker and by two, and the plan of 500 declared indexes.
     Index(index::Index),
+    /// Backfills among kills, killed backends, frozen processes and lost COMMITs: rows done twice, rows missed.
+    Chaos(chaos::Chaos),
+    #[command(hide = true)]
+    ChaosWorker(chaos::ChaosWorker),
 }
 
 #[tokio::main]
@@ -39,6 +47,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Adopt(adopt) => adopt.measure().await?,
         Command::Backfill(backfill) => backfill.measure().await?,
         Command::Index(index) => index.measure().await?,
+        Command::Chaos(chaos) => chaos.measure().await?,
+        Command::ChaosWorker(worker) => return worker.work().await,
     };
     table.print();
     if let Some(path) = arguments.json {
