@@ -4,7 +4,7 @@ use rustix::process::Signal;
 
 use crate::harness::{Project, until};
 
-const SLEEPS: &str = "CREATE TABLE slow (id int); SELECT pg_sleep(2);";
+const SLEEPS: &str = "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE slow (id int); SELECT pg_sleep(2);";
 
 #[test]
 fn a_second_deploy_is_75_and_names_the_holder() {
@@ -79,7 +79,7 @@ fn a_frozen_deploy_whose_lock_was_taken_from_it_writes_nothing_when_it_thaws() {
 #[test]
 fn sessions_that_somebody_ends_in_mid_deploy_are_replaced_where_they_only_record() {
     let project =
-        Project::new().file("migrations/0001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(1.5);");
+        Project::new().file("migrations/0001_slow.sql", "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE slow (id int); SELECT pg_sleep(1.5);");
     let running = project.start(&["deploy"]);
     let mut client = project.client();
     until("the migration is at work", || {
@@ -93,7 +93,7 @@ fn sessions_that_somebody_ends_in_mid_deploy_are_replaced_where_they_only_record
 #[test]
 fn a_deploy_frozen_inside_a_migration_rolls_it_back_when_it_thaws_without_its_lock() {
     let project =
-        Project::new().file("migrations/0001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(1);");
+        Project::new().file("migrations/0001_slow.sql", "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE slow (id int); SELECT pg_sleep(1);");
     let frozen = project.start(&["deploy"]);
     let mut client = project.client();
     let at_work = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1)%' AND application_name = 'pgdeploy/schema' AND state = 'active' AND datname = current_database())";

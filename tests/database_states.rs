@@ -140,7 +140,7 @@ fn a_server_that_is_stopped_in_mid_deploy_ends_it_in_a_way_that_goes_on() {
     server.create_database("crash").expect("a database");
     let url = server.url("crash");
     let project =
-        one_table(&url).file("migrations/0002_slow.sql", "CREATE TABLE b (id int); SELECT pg_sleep(1.5);");
+        one_table(&url).file("migrations/0002_slow.sql", "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE b (id int); SELECT pg_sleep(1.5);");
     let running = project.start(&["deploy"]);
     let mut client = project.client();
     until("the second migration runs", || {

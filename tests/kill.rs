@@ -73,7 +73,7 @@ fn a_killed_runners_statement_is_waited_for_and_its_file_is_never_run_twice() {
     for round in 0..3 {
         let project = crate::harness::Project::new().file(
             "migrations/0001_slow.sql",
-            "CREATE TABLE once (n int); INSERT INTO once VALUES (1); SELECT pg_sleep(4);",
+            "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE once (n int); INSERT INTO once VALUES (1); SELECT pg_sleep(4);",
         );
         let mut client = project.client();
         let running = project.start(&["deploy"]);

@@ -23,7 +23,7 @@ fn at_work(client: &mut Client, role: &str, statement: &str) {
 fn a_lock_on_the_ledger_does_not_hold_up_a_signal() {
     let project = one_table();
     project.deploy().exits(0);
-    let project = project.file("migrations/0002_slow.sql", "CREATE TABLE b (id int); SELECT pg_sleep(60);");
+    let project = project.file("migrations/0002_slow.sql", "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE b (id int); SELECT pg_sleep(60);");
     let (mut client, mut holder) = (project.client(), project.client());
 
     let running = project.start(&["deploy"]);
@@ -60,7 +60,7 @@ fn a_lock_on_the_ledger_is_75_after_ten_seconds() {
 #[test]
 fn what_a_lost_session_of_the_journal_had_in_hand_is_written_by_the_next() {
     let project =
-        Project::new().file("migrations/0001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(1.5);");
+        Project::new().file("migrations/0001_slow.sql", "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE slow (id int); SELECT pg_sleep(1.5);");
     let output = project.path().join("events");
     let running = project.start_into(&["deploy", "--format", "jsonl"], &output);
     let mut client = project.client();

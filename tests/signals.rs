@@ -39,7 +39,7 @@ fn interrupt(project: &Project, signal: Signal, code: i32, role: &str, at_work: 
 
 #[test]
 fn sigterm_in_a_migration_rolls_it_back_cancels_the_statement_and_starts_the_services_again() {
-    let project = slow_stage("migrations/0002_slow.sql", "CREATE TABLE half (id int); SELECT pg_sleep(60);");
+    let project = slow_stage("migrations/0002_slow.sql", "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE half (id int); SELECT pg_sleep(60);");
     project.remove("migrations/0001_rows.sql");
     let mut client = interrupt(&project, Signal::TERM, 143, "schema", "%pg_sleep(60)%");
     assert_eq!(client.text("to_regclass('half')"), "NULL");
@@ -85,7 +85,7 @@ fn sigterm_while_the_services_are_being_stopped_ends_the_command_and_starts_them
 #[test]
 fn a_second_signal_ends_it_at_once_and_the_next_deploy_goes_on() {
     let project =
-        Project::new().file("migrations/0001_slow.sql", "CREATE TABLE a (id int); SELECT pg_sleep(3);");
+        Project::new().file("migrations/0001_slow.sql", "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE a (id int); SELECT pg_sleep(3);");
     let mut client = project.client();
     let running = project.start(&["deploy"]);
     until("the migration is at work", || {
