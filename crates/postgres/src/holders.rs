@@ -8,10 +8,10 @@ use crate::error::Error;
 use crate::query::query;
 use crate::session::Session;
 
-/// A session that blocks another. Its query is not read: it may hold personal data.
+/// A session, or a prepared transaction, that blocks another. Its query is not read: it may hold personal data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blocker {
-    /// Its backend.
+    /// Its backend; 0 for a prepared transaction, which has none.
     pub pid: i32,
     /// The role it is logged in as; empty for a background process.
     pub user: String,
@@ -29,6 +29,8 @@ pub struct Blocker {
     pub autovacuum: bool,
     /// Whether that worker prevents a transaction id wraparound: then it gives way to nobody.
     pub wraparound: bool,
+    /// Its virtual transaction, as `pg_locks` names it; empty outside of one.
+    pub transaction: String,
 }
 
 /// What is read of a session `a`. What a role without pg_read_all_stats may not see has a value that says so; a hidden
@@ -39,14 +41,25 @@ const COLUMNS: &str = "a.pid, coalesce(a.usename::text, ''), coalesce(a.applicat
      CASE WHEN a.state LIKE 'idle in transaction%' THEN extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change)::float8 END, \
      coalesce(a.backend_start::text, ''), \
      coalesce(a.backend_type = 'autovacuum worker', a.usesysid IS NULL AND a.datid IS NOT NULL), \
-     coalesce(a.query LIKE 'autovacuum:%(to prevent wraparound)', false)";
+     coalesce(a.query LIKE 'autovacuum:%(to prevent wraparound)', false), \
+     coalesce((SELECT v.virtualtransaction FROM pg_catalog.pg_locks v WHERE v.pid = a.pid AND v.locktype = 'virtualxid' AND v.granted LIMIT 1), '')";
+
+/// The same of a prepared transaction `p`, which has neither session nor state.
+const PREPARED: &str = "0, p.owner::text, '', pg_catalog.format('prepared transaction %L', p.gid), \
+     extract(epoch FROM pg_catalog.clock_timestamp() - p.prepared)::float8, NULL::float8, '', false, false, own.virtualtransaction";
 
 /// The sessions that `pid` waits for now (`pg_blocking_pids`, section 9.27). Call it no more often than about once a
 /// second: it takes the lock manager's partitions exclusively.
 pub async fn of(session: &mut Session, pid: i32) -> Result<Vec<Blocker>, Error> {
     let text = format!(
         "SELECT {COLUMNS} FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1)) AS b(pid) \
-         JOIN pg_catalog.pg_stat_activity a USING (pid) ORDER BY a.xact_start NULLS LAST"
+         JOIN pg_catalog.pg_stat_activity a USING (pid) \
+         UNION ALL SELECT DISTINCT {PREPARED} FROM pg_catalog.pg_locks waits \
+         JOIN pg_catalog.pg_locks holds ON holds.pid IS NULL AND holds.granted AND holds.locktype = waits.locktype \
+           AND (holds.relation = waits.relation OR holds.transactionid = waits.transactionid) \
+         JOIN pg_catalog.pg_locks own ON own.pid IS NULL AND own.locktype = 'transactionid' AND own.virtualtransaction = holds.virtualtransaction \
+         JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = own.transactionid \
+         WHERE waits.pid = $1 AND NOT waits.granted ORDER BY 5 DESC"
     );
     let rows = query(&text).bind(pid).fetch_all(session.connection()).await?;
     rows.iter().map(blocker).collect()
@@ -66,6 +79,13 @@ pub async fn on(session: &mut Session, relations: &[String]) -> Result<Vec<Block
     rows.iter().map(blocker).collect()
 }
 
+/// Whether the transactions of all of them are over. Reading `pg_locks` is cheap, but not free.
+pub async fn are_gone(session: &mut Session, blockers: &[Blocker]) -> Result<bool, Error> {
+    let transactions: Vec<&str> = blockers.iter().map(|blocker| blocker.transaction.as_str()).collect();
+    let text = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE virtualtransaction = ANY ($1))";
+    Ok(query(text).bind(transactions).fetch_one(session.connection()).await?.try_get(0)?)
+}
+
 fn blocker(row: &sqlx::postgres::PgRow) -> Result<Blocker, Error> {
     let idle: Option<f64> = row.try_get(5)?;
     Ok(Blocker {
@@ -78,5 +98,6 @@ fn blocker(row: &sqlx::postgres::PgRow) -> Result<Blocker, Error> {
         backend_start: row.try_get(6)?,
         autovacuum: row.try_get(7)?,
         wraparound: row.try_get(8)?,
+        transaction: row.try_get(9)?,
     })
 }
