@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Failure;
 use crate::fence::Fence;
 use crate::outcome;
-use crate::refusal::{Text, refusal};
+use crate::refusal::{Text, cancelled, refusal};
 use crate::run::Settings;
 use crate::watch::Watch;
 
@@ -25,6 +25,10 @@ pub(crate) struct Records {
     /// Writes that it is done, to at least one row. `{same}` stands for the condition that all is as it was, `{took}` for
     /// the milliseconds since the beginning.
     pub(crate) leave: String,
+    /// Returns a row if the text is in already: asked where `enter` met a record of somebody else's.
+    pub(crate) found: Option<String>,
+    /// Takes back what `enter` has written, where the text has committed that by itself.
+    pub(crate) forget: Option<String>,
 }
 
 /// What an attempt needs to know.
@@ -33,6 +37,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) settings: &'a Settings,
     /// How long it queues for a lock.
     pub(crate) lock_timeout: Duration,
+    /// What is set before the text.
+    pub(crate) prologue: Option<&'a str>,
     pub(crate) stop: &'a CancellationToken,
     pub(crate) watch: &'a Watch,
     pub(crate) notices: &'a Notices,
@@ -60,17 +66,21 @@ impl Attempt<'_> {
             Err(stopped) => {
                 // If this fails, the connection is gone, and the server rolls back by itself.
                 let _ = session.run("ROLLBACK").await;
-                return self.ended(stopped, text, started);
+                return match self.was_in(session, &stopped, records).await? {
+                    true => Ok(Ended::Committed(Duration::ZERO)),
+                    false => self.ended(stopped, text, started),
+                };
             }
         };
-        match session.run("COMMIT").await {
+        // Triggers of deferred constraints speak here.
+        match self.notices.of(session.run("COMMIT")).await {
             Ok(_) => Ok(Ended::Committed(started.elapsed())),
             // Deferred constraints are checked here.
             Err(error) if error.server().is_some() && !error.is_lost_connection() => {
                 self.ended(Stopped::Text(error.into()), text, started)
             }
             // No answer, or none that makes sense: whether it is in, the server knows.
-            Err(error) => match outcome::of(self.lock, &xid).await {
+            Err(error) => match outcome::of(self.lock, &xid, self.stop).await {
                 Some((fresh, committed)) => {
                     *session = fresh;
                     if committed { Ok(Ended::Committed(started.elapsed())) } else { Err(error.into()) }
@@ -92,9 +102,6 @@ impl Attempt<'_> {
             return Err(Stopped::For(Fence::of(self.lock).why(session).await?));
         };
         let xid: String = entered.try_get(0).map_err(Error::from)?;
-        if let Some(prologue) = self.settings.prologue() {
-            session.run(&prologue).await?;
-        }
         let canceller = session.canceller();
         let work = self.notices.of(session.script(text.sql()));
         cancel_on(self.stop, &canceller, work).await.map_err(Stopped::Text)?;
@@ -105,7 +112,7 @@ impl Attempt<'_> {
         let closing =
             format!("RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL search_path = pg_catalog; {leave}");
         if session.run(&closing).await? == 0 {
-            return Err(Stopped::For(self.why_not_left(session, text, &xid).await?));
+            return Err(Stopped::For(self.why_not_left(session, text, &xid, records).await?));
         }
         Ok(xid)
     }
@@ -119,11 +126,12 @@ impl Attempt<'_> {
         };
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {check}SET LOCAL lock_timeout = {}; \
-             SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}; {}",
+             SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}; {}; {}",
             self.lock_timeout.as_millis(),
             self.settings.statement_timeout.as_millis(),
             IDLE_IN_TRANSACTION.as_millis(),
-            records.enter
+            records.enter,
+            self.prologue.unwrap_or_default(),
         )
     }
 
@@ -133,15 +141,34 @@ impl Attempt<'_> {
         session: &mut Session,
         text: &Text<'_>,
         xid: &str,
+        records: &Records,
     ) -> Result<Failure, Error> {
         let row = session.one(&format!("SELECT {} IS TRUE", Fence::same_transaction(xid))).await?;
         if row.try_get(0)? {
             return Ok(Failure::LockLost);
         }
+        if let Some(forget) = &records.forget {
+            session.run(&forget.replace("{xid}", &sql::literal(xid))).await?;
+        }
         let problem = Problem::with_file("E109", &text.source.path, "ended the transaction it was run in").help(
             "what stood before the COMMIT is in the database without a record: compare by hand before the next deploy",
         );
         Ok(Failure::EndedTransaction(problem))
+    }
+
+    /// Whether a transaction of a killed runner, whose COMMIT was under way when the history was read, has come in since.
+    async fn was_in(
+        &self,
+        session: &mut Session,
+        stopped: &Stopped,
+        records: &Records,
+    ) -> Result<bool, Error> {
+        match (stopped, &records.found) {
+            (Stopped::Ours(error), Some(found)) if error.sqlstate() == Some("23505") => {
+                Ok(session.answer(found).await?.is_some())
+            }
+            _ => Ok(false),
+        }
     }
 
     /// What a rolled-back attempt means.
@@ -151,18 +178,16 @@ impl Attempt<'_> {
             // Our own statements wait for locks too: for the history row of another runner.
             Stopped::Ours(error) if error.class() == Class::Contention => Ok(Ended::GaveWay(error.into())),
             Stopped::Ours(error) if error.sqlstate() == Some("23505") => Err(Failure::LockLost),
+            Stopped::Ours(error) if error.class() == Class::Cancelled && self.watch.gave_way() => {
+                Ok(Ended::GaveWay(error.into()))
+            }
             Stopped::Ours(error) => Err(error.into()),
             Stopped::Text(failed) => match failed.error.class() {
                 Class::Contention => Ok(Ended::GaveWay(failed)),
                 Class::Cancelled if self.stop.is_cancelled() => Err(Failure::Interrupted),
                 Class::Cancelled if self.watch.gave_way() => Ok(Ended::GaveWay(failed)),
-                Class::Cancelled if started.elapsed() < self.settings.statement_timeout => {
-                    Err(Failure::Cancelled(text.at("E123", &failed, "somebody cancelled this statement")))
-                }
                 Class::Cancelled => {
-                    let limit = humantime::format_duration(self.settings.statement_timeout);
-                    let message = format!("took longer than stages.schema.statement_timeout ({limit})");
-                    Err(Failure::TooSlow(text.at("E124", &failed, message)))
+                    Err(cancelled(text, &failed, started.elapsed(), self.settings.statement_timeout))
                 }
                 _ => Err(refusal("E108", text, failed)),
             },

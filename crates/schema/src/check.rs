@@ -6,7 +6,7 @@ use sql::{NodeEnum, Problem, Source};
 use crate::decide::Plan;
 use crate::history::Progress;
 use crate::migration::{Migration, Migrations};
-use crate::statements::edited;
+use crate::split::edited;
 
 /// Parses the pending files with the server's grammar and finds what cannot run as they say. Every problem of every file
 /// is returned.
@@ -25,6 +25,11 @@ fn file(migration: &Migration, progress: Option<&Progress>) -> Vec<Problem> {
     let mut problems = one(source, migration.header.transaction);
     if let Some(down) = &migration.down {
         problems.extend(one(down, true));
+    }
+    if migration.header.transaction && progress.is_some_and(Progress::has_begun) {
+        let message = "was begun statement by statement, and some are in the database already: it cannot be one transaction any more";
+        let help = "take `transaction: false` back into its header";
+        problems.push(Problem::with_file("E121", &source.path, message).help(help));
     }
     if let Some((nth, span)) = progress.and_then(|progress| edited(source, progress)) {
         let message = format!("statement {} is in the database already, and was edited since", nth + 1);

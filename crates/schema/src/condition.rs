@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postgres::{Class, Error, Row, Session};
+use postgres::{Error, Row, Session};
 
 use crate::header::question;
 use crate::migration::Migration;
@@ -42,14 +42,16 @@ async fn ask(
         question(condition)
     );
     let answer = session.answer(&text).await;
-    session.run("ROLLBACK").await?;
+    if !matches!(&answer, Err(error) if error.is_lost_connection()) {
+        session.run("ROLLBACK").await?;
+    }
     match answer {
         Ok(row) => {
             let met = row.map(|row| row.try_get::<Option<bool>, _>(0)).transpose()?.flatten();
             Ok((met != Some(true)).then(|| format!("when: {condition}")))
         }
-        // What it asks about may be made by a migration that has not run yet.
-        Err(error) if error.class() == Class::Definite && error.server().is_some() => {
+        // What it asks about may be made by a migration that has not run yet, or be locked, or be nobody's business.
+        Err(error) if error.server().is_some() && !error.is_lost_connection() => {
             Ok(Some(format!("when: {condition} (it cannot be asked yet: {error})")))
         }
         Err(error) => Err(error),

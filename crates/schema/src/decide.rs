@@ -1,6 +1,6 @@
 //! What is pending, and what contradicts the history: a pure function over (applied, files).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use sql::Problem;
@@ -82,13 +82,14 @@ pub fn decide(applied: &[Applied], files: &Migrations) -> Plan {
         applied.binary_search_by_key(&version, |row| row.version).is_ok() && !resumed.contains_key(&version)
     };
     let pending: Vec<_> = files.0.iter().filter(|file| !is_applied(file.version)).cloned().collect();
-    let newest = files.0.iter().rfind(|file| is_applied(file.version) && !file.header.may_be_late());
-    if let Some(newest) = newest {
-        let late = pending.iter().filter(|file| file.place < newest.place && !file.header.may_be_late());
+    let may_be_late = may_be_late(files);
+    let in_turn = |file: &&Migration| !may_be_late.contains(file.id());
+    if let Some(newest) = files.0.iter().filter(in_turn).rfind(|file| is_applied(file.version)) {
+        let late = pending.iter().filter(in_turn).filter(|file| file.place < newest.place);
         findings.extend(late.map(|file| out_of_order(file, newest)));
     }
-    let current =
-        applied.last().and_then(|row| by_version.get(&row.version)).map(|file| file.id().to_owned());
+    let newest = applied.iter().rfind(|row| row.progress.is_none());
+    let current = newest.and_then(|row| by_version.get(&row.version)).map(|file| file.id().to_owned());
     Plan {
         pending,
         deferred: Vec::new(),
@@ -100,6 +101,19 @@ pub fn decide(applied: &[Applied], files: &Migrations) -> Plan {
         state: None,
         findings,
     }
+}
+
+/// Those that wait for something, and those that require one of these.
+fn may_be_late(files: &Migrations) -> BTreeSet<&str> {
+    let mut late = BTreeSet::new();
+    // What a file requires comes before it.
+    for file in &files.0 {
+        let requires = &file.header.requires;
+        if file.header.may_be_late() || requires.iter().any(|name| late.contains(name.as_str())) {
+            late.insert(file.id());
+        }
+    }
+    late
 }
 
 fn duplicates(files: &Migrations) -> Vec<Problem> {
@@ -208,6 +222,21 @@ mod tests {
         assert_eq!(codes(&plan), ["E105", "E102", "E102", "E103", "E106", "E104"]);
         assert!(plan.findings[1].message.contains("its SQL"));
         assert!(plan.findings[2].message.contains("comments or blanks only"));
+    }
+
+    #[test]
+    fn what_requires_a_file_that_may_be_late_may_be_late_too() {
+        let all = files(&[
+            ("1_a.sql", "-- pgdeploy:\n--   when: false\nselect 1"),
+            ("2_b.sql", "-- pgdeploy:\n--   requires: [1_a]\nselect 2"),
+            ("3_c.sql", "select 3"),
+            ("4_d.sql", "select 4"),
+        ]);
+        let mut applied = history_of(&all);
+        applied.retain(|row| row.version == 4);
+        let plan = decide(&applied, &all);
+        assert_eq!(codes(&plan), ["E104"], "{:?}", plan.findings);
+        assert!(plan.findings[0].to_string().contains("3_c"), "{:?}", plan.findings);
     }
 
     #[test]

@@ -89,6 +89,13 @@ pub struct Progress {
     pub in_doubt: Option<usize>,
 }
 
+impl Progress {
+    /// Whether any of it is in the database, or may be.
+    pub fn has_begun(&self) -> bool {
+        self.done > 0 || self.in_doubt.is_some()
+    }
+}
+
 /// The history, oldest version first; empty where there is no ledger.
 pub async fn history(session: &mut Session, ledger: &str) -> Result<Vec<Applied>, Error> {
     if !ledger::exists(session, ledger).await? {

@@ -5,12 +5,13 @@
 //! [`load`] turns the files of `migrations/` into [`Migration`]s and finds what is wrong with their names and headers.
 //! [`plan`] reads the history and decides, as a pure function over (applied, files), what is pending and what contradicts
 //! the history; `condition` defers what waits for something. [`check`] parses the pending files, all of them before the
-//! first one runs. [`run`] applies them one by one: `migrate` is one file, whole or as its `statements`; `patience` tries a
+//! first one runs. [`run`] applies them one by one: `migrate` is one file, whole or as its `statements`, of which some run `alone`; `patience` tries a
 //! text until it is in, `attempt` is one try, one transaction inside the `fence`. Meanwhile `watch` sees who stands in the
 //! way, and between attempts `look` waits without queueing. A failure is a [`GateError`]: by type, this stage can stop the
 //! deploy.
 #![forbid(unsafe_code)]
 
+mod alone;
 mod attempt;
 mod baseline;
 mod check;
@@ -30,14 +31,17 @@ mod look;
 mod migrate;
 mod migration;
 mod order;
+mod orphan;
 mod outcome;
 mod patience;
 mod probe;
+mod progress;
 mod refusal;
 mod repair;
 mod rollback;
 mod run;
 mod snapshot;
+mod split;
 mod state;
 mod statements;
 mod targets;

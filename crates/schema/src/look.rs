@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use postgres::Session;
 use postgres::holders::{self, Blocker};
-use postgres::{Error, Session};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ pub(crate) struct Look {
 
 impl Look {
     /// Old transactions that hold locks on the tables. Those of autovacuum do not count: they give way.
-    pub(crate) async fn obstacles(&self, session: &mut Session) -> Result<Vec<Blocker>, Error> {
+    pub(crate) async fn obstacles(&self, session: &mut Session) -> Result<Vec<Blocker>, postgres::Error> {
         if self.tables.is_empty() {
             return Ok(Vec::new());
         }
@@ -32,10 +32,9 @@ impl Look {
         Ok(holders.into_iter().filter(old).collect())
     }
 
-    /// Waits without queueing until none of `blockers` is in the way any more: at least until `pause` is over, unless they
-    /// go before; at most [`LONGEST`] or until `deadline`.
+    /// Waits without queueing until the transactions of `blockers` are over: at least until `pause` is over, unless they
+    /// end before; at most [`LONGEST`] or until `deadline`.
     pub(crate) async fn wait(
-        &self,
         session: &mut Session,
         blockers: &[Blocker],
         pause: Duration,
@@ -43,12 +42,9 @@ impl Look {
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
         let started = Instant::now();
+        let watched = blockers.iter().any(|blocker| !blocker.transaction.is_empty());
         loop {
-            let watched = !self.tables.is_empty() && !blockers.is_empty();
-            let gone = watched && {
-                let holders = holders::on(session, &self.tables).await?;
-                !holders.iter().any(|holder| blockers.iter().any(|blocker| holder.pid == blocker.pid))
-            };
+            let gone = watched && holders::are_gone(session, blockers).await?;
             let waited = started.elapsed();
             let enough = waited >= pause && (!watched || waited >= LONGEST || Instant::now() >= deadline);
             if gone || enough {

@@ -27,11 +27,14 @@ pub(crate) async fn migrate(
     let notices = Notices::default();
     let look = Look { tables: targets::of(&migration.source) };
     let tries = if migration.header.transaction {
+        let prologue = settings.prologue();
         let patience = Patience {
             stage,
             settings,
             migration: migration.id(),
             text: Text::whole(&migration.source),
+            prologue: prologue.as_deref(),
+            alone: true,
             look: &look,
             notices: &notices,
         };
@@ -40,9 +43,7 @@ pub(crate) async fn migrate(
         Statements { stage, settings, migration, look: &look, notices: &notices }.run(session, progress).await
     };
     // Told with the file, whether it came in or not.
-    for notice in notices.take() {
-        (stage.events)(Event::Notice { migration: migration.id().to_owned(), notice });
-    }
+    tell(stage, migration, &notices);
     let tries = tries?;
     // It is in: a session that cannot be brought back to its defaults is replaced, which may fail later by itself.
     if session.reset().await.is_err()
@@ -59,6 +60,13 @@ pub(crate) async fn migrate(
     })
 }
 
+/// Tells what the server has said since the last time.
+pub(crate) fn tell(stage: &Stage<'_, Event>, migration: &Migration, notices: &Notices) {
+    for notice in notices.take() {
+        (stage.events)(Event::Notice { migration: migration.id().to_owned(), notice });
+    }
+}
+
 /// The records of a file that is one transaction.
 fn whole(stage: &Stage<'_, Event>, migration: &Migration, tries: &Tries) -> Records {
     let ledger = sql::identifier(stage.ledger);
@@ -69,6 +77,11 @@ fn whole(stage: &Stage<'_, Event>, migration: &Migration, tries: &Tries) -> Reco
             "UPDATE {ledger}.migrations SET applied_at = pg_catalog.clock_timestamp(), duration_ms = {{took}} \
              WHERE version = {version} AND {{same}}"
         ),
+        found: Some(format!(
+            "SELECT 1 FROM {ledger}.migrations WHERE version = {version} AND status = 'applied' AND checksum = {}",
+            literal(&migration.source.sha256)
+        )),
+        forget: Some(format!("DELETE FROM {ledger}.migrations WHERE version = {version} AND xid = {{xid}}")),
     }
 }
 

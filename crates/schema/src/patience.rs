@@ -8,12 +8,10 @@ use crate::attempt::{Attempt, Ended, Records};
 use crate::event::{BlockedBy, Event, milliseconds};
 use crate::failure::Failure;
 use crate::look::Look;
+use crate::orphan::Orphans;
 use crate::refusal::Text;
 use crate::run::Settings;
 use crate::watch::Watch;
-
-/// How long the transaction of a killed runner is waited for: the server ends it within a second of noticing.
-const ORPHAN_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What it took.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +26,17 @@ pub(crate) struct Tries {
     pub(crate) blocked_by: Vec<BlockedBy>,
 }
 
+impl Tries {
+    /// What a further statement of the same file took.
+    pub(crate) fn add(&mut self, more: Tries) {
+        self.retries += more.retries;
+        self.waited += more.waited;
+        if !more.blocked_by.is_empty() {
+            self.blocked_by = more.blocked_by;
+        }
+    }
+}
+
 /// One text of one file, tried patiently.
 pub(crate) struct Patience<'a> {
     pub(crate) stage: &'a Stage<'a, Event>,
@@ -35,6 +44,11 @@ pub(crate) struct Patience<'a> {
     /// For events.
     pub(crate) migration: &'a str,
     pub(crate) text: Text<'a>,
+    /// What is set in each transaction before the text.
+    pub(crate) prologue: Option<&'a str>,
+    /// Whether the text is all that the session has run: then what it left there beside its transaction (prepared
+    /// statements, advisory locks) goes before it is run again.
+    pub(crate) alone: bool,
     pub(crate) look: &'a Look,
     pub(crate) notices: &'a Notices,
 }
@@ -53,6 +67,7 @@ impl Patience<'_> {
         let mut backoff = Backoff::full_jitter(Duration::from_millis(250), Duration::from_secs(15));
         let mut tries = Tries::default();
         let mut lock_timeout = self.settings.lock_timeout;
+        let mut orphan = Orphans::default();
         self.look_first(session, deadline).await?;
         loop {
             let watch = Watch::start(self.stage.lock, session.pid(), self.settings);
@@ -60,30 +75,34 @@ impl Patience<'_> {
                 lock: self.stage.lock,
                 settings: self.settings,
                 lock_timeout,
+                prologue: self.prologue,
                 stop: &self.stage.stop,
                 watch: &watch,
                 notices: self.notices,
             };
             let began = Instant::now();
-            let failed = match attempt.run(session, &self.text, &records(&tries)).await {
+            let ended = attempt.run(session, &self.text, &records(&tries)).await;
+            let seen = watch.take();
+            for ended in &seen.ended {
+                let migration = self.migration.to_owned();
+                (self.stage.events)(Event::BlockerEnded { migration, blocker: ended.into() });
+            }
+            let failed = match ended {
                 Ok(Ended::Committed(duration)) => return Ok(Tries { duration, ..tries }),
                 Ok(Ended::GaveWay(failed)) => failed,
-                Err(Failure::Orphan { pid }) if started.elapsed() < ORPHAN_PATIENCE => {
-                    (self.stage.events)(Event::Orphan { pid });
-                    self.pause(Duration::from_millis(500)).await?;
+                Err(Failure::Orphan { pid }) => {
+                    orphan.wait(self.stage, pid).await?;
                     continue;
                 }
                 Err(failure) => return Err(failure),
             };
             // What a file said in an attempt that left nothing behind is said again by the next.
             self.notices.take();
-            let seen = watch.take();
+            if self.alone {
+                session.reset().await?;
+            }
             tries.retries += 1;
             tries.waited += began.elapsed();
-            for ended in &seen.ended {
-                let migration = self.migration.to_owned();
-                (self.stage.events)(Event::BlockerEnded { migration, blocker: ended.into() });
-            }
             if !seen.blockers.is_empty() {
                 tries.blocked_by = seen.blocked_by();
             }
@@ -93,10 +112,11 @@ impl Patience<'_> {
                 true => lock_timeout.max(deadlock_timeout(session).await?.mul_f64(1.5)),
                 false => self.settings.lock_timeout,
             };
-            let pause = if displace { Duration::ZERO } else { backoff.next_wait() };
-            if Instant::now() + pause > deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return Err(self.out_of_patience(&failed, tries, started.elapsed()));
             }
+            let pause = if displace { Duration::ZERO } else { backoff.next_wait().min(left) };
             (self.stage.events)(Event::Retrying {
                 migration: self.migration.to_owned(),
                 attempt: tries.retries,
@@ -106,7 +126,7 @@ impl Patience<'_> {
                 blocked_by: tries.blocked_by.clone(),
             });
             let blockers = if displace { &[][..] } else { &seen.blockers[..] };
-            self.look.wait(session, blockers, pause, deadline, &self.stage.stop).await?;
+            Look::wait(session, blockers, pause, deadline, &self.stage.stop).await?;
         }
     }
 
@@ -120,15 +140,7 @@ impl Patience<'_> {
             migration: self.migration.to_owned(),
             blocked_by: obstacles.iter().map(BlockedBy::from).collect(),
         });
-        self.look.wait(session, &obstacles, Duration::ZERO, deadline, &self.stage.stop).await
-    }
-
-    /// Sleeps, unless the stage is told to stop.
-    async fn pause(&self, wait: Duration) -> Result<(), Failure> {
-        tokio::select! {
-            () = self.stage.stop.cancelled() => Err(Failure::Interrupted),
-            () = tokio::time::sleep(wait) => Ok(()),
-        }
+        Look::wait(session, &obstacles, Duration::ZERO, deadline, &self.stage.stop).await
     }
 
     fn out_of_patience(&self, failed: &ScriptError, tries: Tries, waited: Duration) -> Failure {

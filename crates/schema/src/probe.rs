@@ -65,6 +65,12 @@ fn question(node: &NodeEnum) -> Question {
         NodeEnum::DropdbStmt(drop) => {
             Named { catalog: "pg_database", column: "datname", name: drop.dbname.clone(), there: false }
         }
+        NodeEnum::CreateSubscriptionStmt(create) => {
+            Named { catalog: "pg_subscription", column: "subname", name: create.subname.clone(), there: true }
+        }
+        NodeEnum::DropSubscriptionStmt(drop) => {
+            Named { catalog: "pg_subscription", column: "subname", name: drop.subname.clone(), there: false }
+        }
         NodeEnum::CreateTableSpaceStmt(create) => {
             let name = create.tablespacename.clone();
             Named { catalog: "pg_tablespace", column: "spcname", name, there: true }

@@ -1,6 +1,7 @@
 //! What the server said about a file, at its place in the file.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use postgres::{Class, Error, ScriptError};
 use sql::{Problem, Source};
@@ -8,6 +9,7 @@ use sql::{Problem, Source};
 use crate::failure::Failure;
 
 /// What is sent: a file, or one of its statements.
+#[derive(Clone)]
 pub(crate) struct Text<'a> {
     pub(crate) source: &'a Source,
     pub(crate) span: Range<usize>,
@@ -45,6 +47,29 @@ fn nth_statement(source: &Source, nth: usize) -> Option<Range<usize>> {
     let spans =
         sql::parse(source, |statements| statements.into_iter().map(|each| each.span).collect::<Vec<_>>());
     spans.ok()?.into_iter().nth(nth)
+}
+
+/// Who cancelled a statement that we did not: a person, or a statement_timeout. The server says so in words alone, which
+/// in other languages than English leaves the time it took.
+pub(crate) fn cancelled(
+    text: &Text<'_>,
+    failed: &ScriptError,
+    took: Duration,
+    statement_timeout: Duration,
+) -> Failure {
+    let said = failed.error.server().map_or("", |report| report.message.as_str());
+    let is_limited = !statement_timeout.is_zero() && took >= statement_timeout;
+    if said.contains("user request") || !(said.contains("statement timeout") || is_limited) {
+        return Failure::Cancelled(text.at("E123", failed, "somebody cancelled this statement"));
+    }
+    let message = match is_limited {
+        true => {
+            let limit = humantime::format_duration(statement_timeout);
+            format!("took longer than stages.schema.statement_timeout ({limit})")
+        }
+        false => "took longer than the statement_timeout that the file sets".to_owned(),
+    };
+    Failure::TooSlow(text.at("E124", failed, message))
 }
 
 /// The server's report as a problem of the file. An error that is not the server's word about the file stays one of the

@@ -48,10 +48,15 @@ pub struct Settings {
 impl Settings {
     /// What is set in a migration's transaction before its own text.
     pub(crate) fn prologue(&self) -> Option<String> {
-        let role = self.role.as_ref().map(|role| format!("SET LOCAL ROLE {}", sql::identifier(role)));
-        let path = self.search_path.as_ref().map(|path| format!("SET LOCAL search_path TO {path}"));
-        let all: Vec<String> = role.into_iter().chain(path).collect();
+        let all = self.surroundings("SET LOCAL");
         (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    /// Role and search path, each as a statement.
+    pub(crate) fn surroundings(&self, set: &str) -> Vec<String> {
+        let role = self.role.as_ref().map(|role| format!("{set} ROLE {}", sql::identifier(role)));
+        let path = self.search_path.as_ref().map(|path| format!("{set} search_path TO {path}"));
+        role.into_iter().chain(path).collect()
     }
 }
 
@@ -166,7 +171,7 @@ async fn steps(
     if let Some(snapshot) = snapshot {
         applied.extend(snapshot.load(stage, settings, &mut session).await?);
     }
-    let mut deferred: Vec<Deferred> = Vec::new();
+    let mut deferred = missing(&mut session, stage, plan, phase, &steps).await?;
     for migration in steps {
         if let Some(due) = fixtures.take_if(|fixtures| fixtures.after < migration.version) {
             due.load(stage, &mut session).await?;
@@ -192,6 +197,27 @@ async fn steps(
     }
     session.close().await;
     Ok(())
+}
+
+/// What of the phase before is still not in, where this one requires it.
+async fn missing(
+    session: &mut Session,
+    stage: &Stage<'_, Event>,
+    plan: &Plan,
+    phase: Phase,
+    steps: &[&Migration],
+) -> Result<Vec<Deferred>, Failure> {
+    let requires = |step: &&Migration| !step.header.requires.is_empty();
+    if phase == Phase::Pre || !steps.iter().any(requires) {
+        return Ok(Vec::new());
+    }
+    let applied = history(session, stage.ledger).await?;
+    let is_in = |migration: &Migration| {
+        applied.iter().any(|row| row.version == migration.version && row.progress.is_none())
+    };
+    let before = plan.steps(Phase::Pre).into_iter().filter(|migration| !is_in(migration));
+    let reason = "not applied".to_owned();
+    Ok(before.map(|migration| Deferred { migration: migration.clone(), reason: reason.clone() }).collect())
 }
 
 async fn step(

@@ -1,28 +1,32 @@
 //! A file with `transaction: false`: its statements run one by one, each recorded, and a deploy that was cut short goes on
 //! at the statement where it ended.
 //!
-//! A statement that can be in a transaction is in one, together with the record that it is done. Only for what the server
-//! refuses to run in a transaction is there a moment in which it is sent and nobody knows: then the record says so, and
-//! the next deploy asks the catalog.
+//! A statement that can be in a transaction is in one, together with the record that it is done. Only what the server
+//! refuses to run in a transaction is run `alone`, with the record before and after it.
 
-use std::ops::Range;
 use std::time::Instant;
 
-use postgres::{Class, Error, Notices, Session, Stage, cancel_on};
-use sql::{Source, literal};
+use postgres::{Notices, Session, Stage};
+use sql::literal;
 
+use crate::alone::Alone;
 use crate::attempt::Records;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::fence::{Fence, Held};
 use crate::history::Progress;
 use crate::look::Look;
-use crate::migrate::insert;
+use crate::migrate::{insert, tell};
 use crate::migration::Migration;
 use crate::patience::{Patience, Tries};
-use crate::probe::{Doubt, probe};
-use crate::refusal::{Text, refusal};
+use crate::progress::Row;
+use crate::refusal::Text;
 use crate::run::Settings;
+use crate::split::{Statement, hashes, split};
+
+/// The SQLSTATEs by which the server says that a statement refuses to run inside a transaction block, also where its text
+/// does not tell: REINDEX of a partitioned table; a procedure or a DO block with COMMIT. Nothing of it has been done then.
+const REFUSES_A_BLOCK: [&str; 2] = ["25001", "2D000"];
 
 /// The run of one such file.
 pub(crate) struct Statements<'a> {
@@ -33,31 +37,6 @@ pub(crate) struct Statements<'a> {
     pub(crate) notices: &'a Notices,
 }
 
-/// One statement of the file.
-struct Statement {
-    span: Range<usize>,
-    outside: bool,
-}
-
-/// SHA-256 of each statement's tokens: comments and blanks may change.
-pub(crate) fn hashes(source: &Source) -> Vec<String> {
-    spans(source).iter().map(|statement| hash(source, &statement.span)).collect()
-}
-
-fn hash(source: &Source, span: &Range<usize>) -> String {
-    let alone = Source::from_bytes(&source.path, source.text[span.clone()].as_bytes().to_vec());
-    alone.ok().and_then(|alone| alone.token_sha256()).unwrap_or_default()
-}
-
-fn spans(source: &Source) -> Vec<Statement> {
-    let all = |statements: Vec<sql::Statement>| {
-        let one = |one: sql::Statement| Statement { span: one.span, outside: sql::is_outside(&one.node) };
-        statements.into_iter().map(one).collect()
-    };
-    // The file was parsed before any file ran.
-    sql::parse(source, all).unwrap_or_default()
-}
-
 impl Statements<'_> {
     pub(crate) async fn run(
         &self,
@@ -65,154 +44,131 @@ impl Statements<'_> {
         progress: Option<&Progress>,
     ) -> Result<Tries, Failure> {
         let started = Instant::now();
-        let statements = spans(&self.migration.source);
+        let statements = split(&self.migration.source);
         let mut tries = Tries::default();
-        self.enter(session, statements.len(), progress).await?;
-        if let Some(prologue) = self.settings.prologue() {
-            session.run(&prologue.replace("SET LOCAL ", "SET ")).await?;
-        }
         let (done, in_doubt) = progress.map_or((0, None), |progress| (progress.done, progress.in_doubt));
-        for (nth, statement) in statements.iter().enumerate().skip(done) {
-            if self.stage.stop.is_cancelled() {
-                return Err(Failure::Interrupted);
-            }
+        self.enter(session, statements.len(), progress.is_some()).await?;
+        let mut entered = session.pid();
+        // What holds for every statement: each is run in these surroundings, whoever the records are written as.
+        let mut surroundings = self.settings.surroundings("SET");
+        for (nth, statement) in statements.iter().enumerate() {
             let text = Text { source: &self.migration.source, span: statement.span.clone() };
-            if statement.outside {
-                self.outside(session, nth, &text, in_doubt == Some(nth)).await?;
-            } else {
-                let took = self.inside(session, nth, text).await?;
-                tries.retries += took.retries;
-                tries.waited += took.waited;
-                tries.blocked_by = took.blocked_by;
+            if nth >= done {
+                if self.stage.stop.is_cancelled() {
+                    return Err(Failure::Interrupted);
+                }
+                // The session was replaced after a lost COMMIT: the execute lock went with it.
+                if session.pid() != entered {
+                    self.enter(session, statements.len(), true).await?;
+                    entered = session.pid();
+                }
+                let took = self
+                    .statement(
+                        session,
+                        nth,
+                        statement,
+                        &text,
+                        &surroundings.join("; "),
+                        in_doubt == Some(nth),
+                    )
+                    .await?;
+                tries.add(took);
+                tell(self.stage, self.migration, self.notices);
+                (self.stage.events)(Event::Statement {
+                    migration: self.migration.id().to_owned(),
+                    done: nth + 1,
+                    total: statements.len(),
+                });
             }
-            (self.stage.events)(Event::Statement {
-                migration: self.migration.id().to_owned(),
-                done: nth + 1,
-                total: statements.len(),
-            });
+            if statement.setting {
+                surroundings.push(text.sql().to_owned());
+            }
         }
         tries.duration = started.elapsed();
         self.leave(session, &tries).await?;
         Ok(tries)
     }
 
-    /// The row, which says from now on how far it is. The execute lock stays with the session until its reset.
-    async fn enter(
+    async fn statement(
         &self,
         session: &mut Session,
-        total: usize,
-        progress: Option<&Progress>,
-    ) -> Result<(), Failure> {
+        nth: usize,
+        statement: &Statement,
+        text: &Text<'_>,
+        surroundings: &str,
+        in_doubt: bool,
+    ) -> Result<Tries, Failure> {
+        if !statement.outside && !in_doubt {
+            match self.inside(session, nth, text, surroundings).await {
+                Err(Failure::Refused { report, .. }) if REFUSES_A_BLOCK.contains(&report.code.as_str()) => {}
+                ended => return ended,
+            }
+        }
+        let alone = Alone {
+            stage: self.stage,
+            settings: self.settings,
+            row: self.row(),
+            migration: self.migration.id(),
+            version: self.migration.version,
+            nth,
+            text,
+            surroundings,
+            gentle: statement.gentle,
+            notices: self.notices,
+        };
+        alone.run(session, in_doubt).await
+    }
+
+    /// The row, which says from now on how far it is. The execute lock stays with the session until its reset.
+    async fn enter(&self, session: &mut Session, total: usize, is_there: bool) -> Result<(), Failure> {
         let hashes: Vec<String> = hashes(&self.migration.source).iter().map(|hash| literal(hash)).collect();
         let statements = format!("ARRAY[{}]::text[]", hashes.join(", "));
-        let text = match progress {
-            None => {
-                let progress = format!("'running', {statements}, {total}, 0");
-                insert(self.stage, self.migration, Held::Session, &progress, &Tries::default())
-            }
-            Some(_) => format!(
+        let text = if is_there {
+            format!(
                 "{} UPDATE {} SET statements = {statements}, statements_total = {total} FROM fence WHERE {} AND open RETURNING xid",
                 Fence::of(self.stage.lock).enter(Held::Session),
-                self.table(),
-                self.row()
-            ),
+                self.row().table(),
+                self.row().condition()
+            )
+        } else {
+            let progress = format!("'running', {statements}, {total}, 0");
+            insert(self.stage, self.migration, Held::Session, &progress, &Tries::default())
         };
-        if session.answer(&text).await?.is_none() {
-            return Err(Fence::of(self.stage.lock).why(session).await?);
-        }
-        Ok(())
+        self.row().enter(session, &text).await
     }
 
     /// The statement and the record that it is done, in one transaction.
-    async fn inside(&self, session: &mut Session, nth: usize, text: Text<'_>) -> Result<Tries, Failure> {
-        let patience = Patience {
-            stage: self.stage,
-            settings: self.settings,
-            migration: self.migration.id(),
-            text,
-            look: self.look,
-            notices: self.notices,
-        };
-        let records = |_: &Tries| Records {
-            enter: format!(
-                "{} UPDATE {} SET in_doubt = NULL FROM fence WHERE {} AND open RETURNING pg_catalog.pg_current_xact_id()::text",
-                Fence::of(self.stage.lock).enter(Held::Transaction),
-                self.table(),
-                self.row()
-            ),
-            leave: format!(
-                "UPDATE {} SET statements_done = {} WHERE {} AND {{same}}",
-                self.table(),
-                nth + 1,
-                self.row()
-            ),
-        };
-        patience.run(session, records).await
-    }
-
-    /// The intent is written, then the act, then the result.
-    async fn outside(
+    async fn inside(
         &self,
         session: &mut Session,
         nth: usize,
         text: &Text<'_>,
-        doubtful: bool,
-    ) -> Result<(), Failure> {
-        let number = nth + 1;
-        let alone = Source::from_bytes(&text.source.path, text.sql().as_bytes().to_vec());
-        if let (true, Ok(alone)) = (doubtful, alone) {
-            match probe(session, &alone).await? {
-                Doubt::Done => {
-                    return self
-                        .record(session, &format!("statements_done = {number}, in_doubt = NULL"))
-                        .await;
-                }
-                Doubt::RunAgain => {}
-                Doubt::After(first) => {
-                    self.send(session, &first).await.map_err(|error| refusal("E108", text, error.into()))?
-                }
-                Doubt::Finish(rest) => {
-                    self.send(session, &rest).await.map_err(|error| refusal("E108", text, error.into()))?;
-                    return self
-                        .record(session, &format!("statements_done = {number}, in_doubt = NULL"))
-                        .await;
-                }
-                Doubt::Unknown => return Err(self.in_doubt(number, text)),
-            }
-        }
-        self.record(session, &format!("in_doubt = {number}")).await?;
-        match self.send(session, text.sql()).await {
-            Ok(()) => self.record(session, &format!("statements_done = {number}, in_doubt = NULL")).await,
-            Err(error) if self.stage.stop.is_cancelled() && error.class() == Class::Cancelled => {
-                Err(Failure::Interrupted)
-            }
-            // The server said that it failed. What it left behind (an invalid index) is asked for when it is run again.
-            Err(error) => Err(refusal("E108", text, error.into())),
-        }
-    }
-
-    /// Its waits for locks hold up nobody who does not want the same (fact: a concurrent build that gives up at a
-    /// lock_timeout leaves an invalid index behind), so only the statement's own limit counts.
-    async fn send(&self, session: &mut Session, text: &str) -> Result<(), Error> {
-        let limit = self.settings.statement_timeout.as_millis();
-        session.run(&format!("SET lock_timeout = 0; SET statement_timeout = {limit}")).await?;
-        let canceller = session.canceller();
-        cancel_on(&self.stage.stop, &canceller, self.notices.of(session.run(text))).await?;
-        session.run("SET statement_timeout = 0").await.map(drop)
-    }
-
-    async fn record(&self, session: &mut Session, set: &str) -> Result<(), Failure> {
-        // The statements before may have changed the role.
-        let ours = Fence::of(self.stage.lock).lock_is_ours();
-        let text = format!("UPDATE {} SET {set} WHERE {} AND {ours} RETURNING 1", self.table(), self.row());
-        match session.answer(&text).await? {
-            Some(_) => Ok(()),
-            None => Err(Failure::LockLost),
-        }
+        surroundings: &str,
+    ) -> Result<Tries, Failure> {
+        let patience = Patience {
+            stage: self.stage,
+            settings: self.settings,
+            migration: self.migration.id(),
+            text: text.clone(),
+            prologue: Some(surroundings),
+            alone: false,
+            look: self.look,
+            notices: self.notices,
+        };
+        let (table, condition) = (self.row().table(), self.row().condition());
+        let records = |_: &Tries| Records {
+            enter: format!(
+                "{} UPDATE {table} SET in_doubt = NULL FROM fence WHERE {condition} AND open RETURNING pg_catalog.pg_current_xact_id()::text",
+                Fence::of(self.stage.lock).enter(Held::Transaction),
+            ),
+            leave: format!("UPDATE {table} SET statements_done = {} WHERE {condition} AND {{same}}", nth + 1),
+            found: None,
+            forget: None,
+        };
+        patience.run(session, records).await
     }
 
     async fn leave(&self, session: &mut Session, tries: &Tries) -> Result<(), Failure> {
-        session.run("RESET SESSION AUTHORIZATION; RESET ROLE").await?;
         let source = &self.migration.source;
         let token = source.token_sha256().map_or("NULL".to_owned(), |hash| literal(&hash));
         let set = format!(
@@ -225,38 +181,10 @@ impl Statements<'_> {
             tries.waited.as_millis(),
             self.stage.deployment,
         );
-        self.record(session, &set).await
+        self.row().record(session, &set).await
     }
 
-    fn in_doubt(&self, number: usize, text: &Text<'_>) -> Failure {
-        let message = format!(
-            "statement {number} was sent by a deploy that ended before the answer, and the catalog does not tell whether it is in"
-        );
-        let failed = postgres::ScriptError { statement: None, error: Error::Protocol(String::new()) };
-        let help = format!(
-            "look for its effect, then say what you found: pgdeploy repair statement-applied {0} --reason TEXT, or statement-missing {0}",
-            self.migration.version
-        );
-        Failure::InDoubt(text.at("E122", &failed, message).help(help))
+    fn row(&self) -> Row<'_> {
+        Row { stage: self.stage, settings: self.settings, version: self.migration.version }
     }
-
-    fn table(&self) -> String {
-        format!("{}.migrations", sql::identifier(self.stage.ledger))
-    }
-
-    fn row(&self) -> String {
-        format!("version = {} AND status = 'running'", self.migration.version)
-    }
-}
-
-/// The first statement that is in the database already and does not stand in the file any more as it was run.
-pub(crate) fn edited(source: &Source, progress: &Progress) -> Option<(usize, Range<usize>)> {
-    let now = spans(source);
-    (0..progress.done).find_map(|nth| {
-        let same = now
-            .get(nth)
-            .is_some_and(|statement| Some(&hash(source, &statement.span)) == progress.statements.get(nth));
-        let last = now.last().map_or(0..0, |statement| statement.span.clone());
-        (!same).then(|| (nth, now.get(nth).map_or(last, |statement| statement.span.clone())))
-    })
 }

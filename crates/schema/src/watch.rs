@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 use crate::event::BlockedBy;
 use crate::run::Settings;
 
-/// First look, unless the attempt gives way before: most migrations are done by then.
-const FIRST: Duration = Duration::from_millis(100);
-/// Further looks: `pg_blocking_pids` takes the lock manager exclusively.
-const FURTHER: Duration = Duration::from_secs(1);
+/// Between glances at whether the session waits for a lock at all. None before the first: most migrations are done by then.
+const GLANCE: Duration = Duration::from_millis(100);
+/// Between looks at one wait, by whom and with whom behind: `pg_blocking_pids` takes the lock manager exclusively.
+const LOOK: Duration = Duration::from_secs(1);
 /// How much waiting of others one attempt may cause: sessions behind us times seconds.
 const DAMAGE: f64 = 10.0;
 
@@ -51,15 +51,16 @@ impl Watch {
     /// Starts to watch. What cannot be seen (no session to be had) is not reported; the migration does not fail for it.
     pub(crate) fn start(lock: &RunLock, pid: i32, settings: &Settings) -> Self {
         let seen = Arc::<Mutex<Seen>>::default();
-        let looker = Looker { pid, seen: seen.clone(), kill_after: settings.kill_blockers, damage: 0.0 };
+        // Each wait is seen before it ends, also one that begins late in a long file.
+        let glance = GLANCE.min(settings.lock_timeout / 4).max(Duration::from_millis(10));
+        let looker =
+            Looker { pid, seen: seen.clone(), kill_after: settings.kill_blockers, glance, damage: 0.0 };
         let target = lock.target().clone();
-        let first = FIRST.min(settings.lock_timeout / 2);
         let task = tokio::spawn(async move {
-            // Most migrations are done before anybody needs to look: only then is a session opened.
-            tokio::time::sleep(first).await;
+            tokio::time::sleep(glance).await;
             if let Ok(session) = target.connect("watch").await {
                 // What ends the watch is the session's end or the attempt's.
-                let _ = looker.look_on(session, first).await;
+                let _ = looker.look_on(session).await;
             }
         });
         Self { seen, task }
@@ -86,26 +87,39 @@ struct Looker {
     pid: i32,
     seen: Arc<Mutex<Seen>>,
     kill_after: Option<Duration>,
+    glance: Duration,
     damage: f64,
 }
 
 impl Looker {
-    async fn look_on(mut self, mut session: Session, waited: Duration) -> Result<(), Error> {
-        let mut since = Instant::now() - waited.min(FIRST);
+    async fn look_on(mut self, mut session: Session) -> Result<(), Error> {
+        // When this wait was last looked at.
+        let mut looked: Option<Instant> = None;
         loop {
-            let blockers = holders::of(&mut session, self.pid).await?;
-            if !blockers.is_empty() {
-                self.end_idlers(&mut session, &blockers).await?;
-                let behind = behind(&mut session, self.pid).await?;
-                self.damage += behind * since.elapsed().as_secs_f64();
-                seen(&self.seen).blockers = blockers;
-                if self.damage > DAMAGE {
-                    self.give_way(&mut session).await?;
-                }
+            if !waits(&mut session, self.pid).await? {
+                looked = None;
+            } else if looked.is_none_or(|at| at.elapsed() >= LOOK) {
+                let since = looked.map_or(self.glance, |at| at.elapsed());
+                looked = Some(Instant::now());
+                self.look(&mut session, since).await?;
             }
-            since = Instant::now();
-            tokio::time::sleep(FURTHER).await;
+            tokio::time::sleep(self.glance).await;
         }
+    }
+
+    /// Looks at a wait that has been going on for `since` without being looked at.
+    async fn look(&mut self, session: &mut Session, since: Duration) -> Result<(), Error> {
+        let blockers = holders::of(session, self.pid).await?;
+        if blockers.is_empty() {
+            return Ok(());
+        }
+        self.end_idlers(session, &blockers).await?;
+        self.damage += behind(session, self.pid).await? * since.as_secs_f64();
+        seen(&self.seen).blockers = blockers;
+        if self.damage > DAMAGE {
+            self.give_way(session).await?;
+        }
+        Ok(())
     }
 
     /// Ends our own wait, never our work: only while the session does wait for a lock.
@@ -133,6 +147,13 @@ impl Looker {
         }
         Ok(())
     }
+}
+
+/// Whether the session waits for a lock: cheap to ask, since it takes none itself.
+async fn waits(session: &mut Session, pid: i32) -> Result<bool, Error> {
+    let text =
+        "SELECT coalesce(bool_or(wait_event_type = 'Lock'), false) FROM pg_catalog.pg_stat_get_activity($1)";
+    Ok(query(text).bind(pid).fetch_one(session.connection()).await?.try_get(0)?)
 }
 
 /// How many sessions wait for a relation that this one has locked or waits for.

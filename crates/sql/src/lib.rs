@@ -23,7 +23,7 @@ mod tokens;
 pub use blanks::skip_blanks;
 pub use deparse::{expression, from_items, statement_text};
 pub use folder::{Folder, Numbered};
-pub use outside::{detaches_concurrently, is_outside, refuses_a_block};
+pub use outside::{detaches_concurrently, is_outside, refuses_a_block, waits_gently};
 pub use parse::{Statement, parse, parse_expression};
 pub use pg_query::{Node, NodeEnum, protobuf as ast};
 pub use place::{Place, place};

@@ -11,7 +11,18 @@ pub fn is_outside(node: &NodeEnum) -> bool {
     }
 }
 
-/// Whether a statement refuses to run inside a transaction block.
+/// Whether the wait for its locks holds up nobody but those who want the same: what is made for a database in use takes
+/// no lock that readers or writers would queue behind.
+pub fn waits_gently(node: &NodeEnum) -> bool {
+    match node {
+        NodeEnum::IndexStmt(_) | NodeEnum::DropStmt(_) | NodeEnum::AlterTableStmt(_) => refuses_a_block(node),
+        NodeEnum::ReindexStmt(reindex) => reindex.params.iter().any(is_concurrently),
+        NodeEnum::VacuumStmt(vacuum) => !vacuum.options.iter().any(|option| is_named(option, "full")),
+        _ => false,
+    }
+}
+
+/// Whether a statement refuses to run inside a transaction block, as far as its text tells.
 pub fn refuses_a_block(node: &NodeEnum) -> bool {
     match node {
         NodeEnum::IndexStmt(index) => index.concurrent,
@@ -34,7 +45,11 @@ pub fn refuses_a_block(node: &NodeEnum) -> bool {
 }
 
 fn is_concurrently(parameter: &Node) -> bool {
-    matches!(&parameter.node, Some(NodeEnum::DefElem(element)) if element.defname == "concurrently")
+    is_named(parameter, "concurrently")
+}
+
+fn is_named(parameter: &Node, name: &str) -> bool {
+    matches!(&parameter.node, Some(NodeEnum::DefElem(element)) if element.defname == name)
 }
 
 /// Whether a command of ALTER TABLE is DETACH PARTITION .. CONCURRENTLY.
