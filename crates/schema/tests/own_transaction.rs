@@ -1,0 +1,118 @@
+//! The transaction is ours: the file neither ends it nor outlives it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use schema::{Failure, Phase};
+
+use crate::database::{Database, at_work, files};
+
+#[tokio::test]
+async fn a_file_that_ends_its_transaction_is_found_out_and_has_no_record() -> Result<()> {
+    let database = Database::new("own_commit", "").await?;
+    // The check would refuse the file: this is what stands behind the check.
+    for (text, there) in [
+        ("CREATE TABLE a (i int); COMMIT; CREATE TABLE b (i int);", "a"),
+        ("CREATE TABLE c (i int); ROLLBACK; BEGIN; CREATE TABLE d (i int);", "NULL"),
+    ] {
+        let plan = database.plan(&files(&[("1_a", text)])?).await?;
+        assert_eq!(schema::check(&plan)[0].code, "E222");
+        let failure = database.run_plan(&plan, Phase::Pre).await.unwrap_err().failure;
+        assert!(matches!(failure, Failure::EndedTransaction(_)), "{failure:?}");
+        assert_eq!(failure.code(), "E109");
+        assert_eq!(database.history().await?, "");
+        assert_eq!(
+            database
+                .one("SELECT string_agg(relname, ' ') FROM pg_class WHERE relname IN ('a', 'c', 'd')")
+                .await?,
+            there
+        );
+        database.sql("DROP TABLE IF EXISTS a, b").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_procedure_or_block_that_commits_is_refused_by_the_server_and_leaves_nothing() -> Result<()> {
+    let database = Database::new(
+        "own_procedure",
+        "CREATE PROCEDURE sneak() LANGUAGE plpgsql AS $$ BEGIN CREATE TABLE a (i int); COMMIT; END $$",
+    )
+    .await?;
+    for text in ["CALL sneak()", "DO $$ BEGIN CREATE TABLE a (i int); COMMIT; END $$"] {
+        let failure = database.failure(&[("1_a", text)]).await?;
+        assert!(failure.to_string().contains("invalid transaction termination (2D000)"), "{failure}");
+        assert_eq!(database.one("SELECT to_regclass('a')").await?, "NULL");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deferred_constraint_that_fails_at_commit_is_the_files_failure() -> Result<()> {
+    let setup = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int CONSTRAINT c_of_p REFERENCES p DEFERRABLE INITIALLY DEFERRED)";
+    let database = Database::new("own_deferred", setup).await?;
+    let failure =
+        database.failure(&[("1_a", "CREATE TABLE other (i int);\nINSERT INTO c VALUES (1);")]).await?;
+    let Failure::Refused { problem, report } = &failure else { anyhow::bail!("{failure:?}") };
+    assert_eq!(
+        (problem.code, report.code.as_str(), report.constraint.as_deref()),
+        ("E108", "23503", Some("c_of_p"))
+    );
+    assert!(problem.to_string().starts_with("E108 migrations/1_a.sql"), "{problem}");
+    assert_eq!(database.history().await?, "");
+    assert_eq!(database.one("SELECT to_regclass('other')").await?, "NULL");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_lock_that_is_lost_in_the_middle_keeps_the_file_out() -> Result<()> {
+    let database = Database::new("own_lock", "").await?;
+    let named = [("1_a", "CREATE TABLE a (i int); SELECT pg_sleep(0.5);"), ("2_b", "CREATE TABLE b (i int)")];
+    let (failure, ended) = tokio::join!(database.failure(&named), async {
+        database.until(&at_work("wait_event = 'PgSleep'")).await?;
+        database.sql(&format!("SELECT pg_terminate_backend({})", database.lock.pid())).await
+    });
+    ended?;
+    let failure = failure?;
+    assert!(matches!(failure, Failure::LockLost), "{failure:?}");
+    assert_eq!(database.history().await?, "");
+    assert_eq!(database.one("SELECT to_regclass('a')").await?, "NULL");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_frozen_runner_does_not_keep_its_locks() -> Result<()> {
+    let database = Database::new("own_frozen", "").await?;
+    let limit = "SELECT current_setting('idle_in_transaction_session_timeout') AS limit INTO seen";
+    assert_eq!(database.applied(&[("1_a", limit)]).await?.len(), 1);
+    assert_eq!(database.one("SELECT \"limit\" FROM seen").await?, "15s");
+    // A shorter one shows what happens, without the fifteen seconds: a task that is never polled again is a frozen runner.
+    let plan = database
+        .plan(&files(&[
+            ("1_a", limit),
+            ("2_b", "SET idle_in_transaction_session_timeout = '200ms'; CREATE TABLE b (i int)"),
+        ])?)
+        .await?;
+    let mut run = Box::pin(database.run_plan(&plan, Phase::Pre));
+    let frozen = async {
+        let mut watcher = database.session().await?;
+        // Polled only until the file has been sent and its transaction stands idle.
+        loop {
+            tokio::select! {
+                biased;
+                ended = tokio::time::timeout(Duration::from_millis(1), &mut run) => if let Ok(ended) = ended { anyhow::bail!("too fast to freeze: {ended:?}") },
+            }
+            let idle = at_work("state = 'idle in transaction' AND query LIKE '%CREATE TABLE b%'");
+            let row = watcher.one(&format!("SELECT {idle}")).await?;
+            if postgres::Row::try_get::<bool, _>(&row, 0)? {
+                return Ok(());
+            }
+        }
+    };
+    frozen.await?;
+    database.until(&format!("NOT {}", at_work("true"))).await?;
+    let failure = run.await.unwrap_err().failure;
+    assert!(matches!(failure, Failure::Session(_)), "{failure:?}");
+    assert_eq!(database.history().await?, "1_a applied");
+    Ok(())
+}
