@@ -6,6 +6,7 @@
 mod adopt;
 mod backfill;
 mod chaos;
+mod guard;
 mod index;
 mod lossy;
 mod shapes;
@@ -32,6 +33,8 @@ enum Command {
     Adopt(adopt::Adopt),
     /// A full-table correlated UPDATE as one statement, along the key, and over blocks.
     Backfill(backfill::Backfill),
+    /// The guard beside squawk and eugene on its corpus: what is found, false alarms, time.
+    Guard(guard::Guard),
     /// Four index builds on two tables by one worker and by two, and the plan of 500 declared indexes.
     Index(index::Index),
     /// Backfills among kills, killed backends, frozen processes and lost COMMITs: rows done twice, rows missed.
@@ -46,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
     let table = match arguments.command {
         Command::Adopt(adopt) => adopt.measure().await?,
         Command::Backfill(backfill) => backfill.measure().await?,
+        Command::Guard(guard) => guard.measure()?,
         Command::Index(index) => index.measure().await?,
         Command::Chaos(chaos) => chaos.measure().await?,
         Command::ChaosWorker(worker) => return worker.work().await,

@@ -4,7 +4,7 @@ mod predicate;
 mod text;
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sql::ast::{AlterTableType, ConstrType, ObjectType};
 use sql::{NodeEnum, Place, Source, Statement};
@@ -111,7 +111,26 @@ fn extraction(
         return None;
     }
     let rest = (gone.len() < statements.len()).then(|| text::without(&source.text, &gone));
+    // With the statements above it gone, a comment could open the file, and so become its header.
+    if rest.as_ref().is_some_and(|rest| header(&source.path, rest) != header(&source.path, &source.text)) {
+        kept.push((
+            sql::place(&source.text, 0),
+            "what is left would have another header: split it by hand".into(),
+        ));
+        return Some(Extraction {
+            path: source.path.clone(),
+            rest: Some(source.text.to_string()),
+            pieces: Vec::new(),
+            kept,
+        });
+    }
     Some(Extraction { path: source.path.clone(), rest, pieces, kept })
+}
+
+/// A text's header; `None` for one that cannot be read.
+fn header(path: &Path, text: &str) -> Option<serde_yaml::Value> {
+    let source = Source::from_bytes(path, text.as_bytes().to_vec()).ok()?;
+    sql::header::read(&source, &[]).ok()
 }
 
 /// The statement in the form of its stage.

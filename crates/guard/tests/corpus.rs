@@ -232,6 +232,23 @@ proptest! {
     }
 
     #[test]
+    fn random_nesting_never_panics(levels in prop::collection::vec(0usize..6, 0..150)) {
+        let mut text = "delete from leads".to_owned();
+        for (depth, level) in levels.into_iter().enumerate() {
+            text = match level {
+                0 => format!("select ({text})"),
+                1 => format!("with w{depth} as ({text} returning 1) select 1 from w{depth}"),
+                2 => format!("explain analyze {text}"),
+                3 => format!("do $d{depth}$ begin {text}; end $d{depth}$"),
+                4 => format!("do $d{depth}$ begin execute $e{depth}${text}$e{depth}$; end $d{depth}$"),
+                _ => format!("create function f{depth}() returns int language plpgsql as $f{depth}$ begin {text}; end $f{depth}$; select f{depth}()"),
+            };
+        }
+        let source = Source::from_bytes(Path::new("1.sql"), text.into_bytes()).unwrap();
+        prop_assert!(judged(&source).iter().all(|finding| !finding.message.contains("gave up")));
+    }
+
+    #[test]
     fn truncated_bytes_never_panic(at in 0usize..400, noise in prop::collection::vec(any::<u8>(), 0..8)) {
         let mut bytes = "do $$ declare v text := 'é'; begin execute format('update %I set ü = 1', v); end $$; -- é\nupdate t set a = 'ü'".as_bytes().to_vec();
         bytes.truncate(at);

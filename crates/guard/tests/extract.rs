@@ -80,3 +80,11 @@ fn accepted_findings_and_clean_files_are_left_alone_and_an_emptied_file_goes() {
         .unwrap();
     assert_eq!((found.pieces.len(), found.kept[0].1.as_str()), (0, "no key"));
 }
+
+#[test]
+fn a_comment_below_does_not_become_the_header() {
+    let text = "create index on leads (a);\n-- pgdeploy:\n--   allow: [drop-column]\n--   reason: x\nalter table calls drop column b;\n";
+    let found = extract(text).unwrap();
+    assert_eq!((found.pieces.len(), found.rest.as_deref()), (0, Some(text)));
+    assert!(found.kept.iter().any(|(_, why)| why.contains("another header")));
+}
