@@ -39,7 +39,10 @@ fn interrupt(project: &Project, signal: Signal, code: i32, role: &str, at_work: 
 
 #[test]
 fn sigterm_in_a_migration_rolls_it_back_cancels_the_statement_and_starts_the_services_again() {
-    let project = slow_stage("migrations/0002_slow.sql", "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE half (id int); SELECT pg_sleep(60);");
+    let project = slow_stage(
+        "migrations/0002_slow.sql",
+        "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE half (id int); SELECT pg_sleep(60);",
+    );
     project.remove("migrations/0001_rows.sql");
     let mut client = interrupt(&project, Signal::TERM, 143, "schema", "%pg_sleep(60)%");
     assert_eq!(client.text("to_regclass('half')"), "NULL");

@@ -8,7 +8,7 @@ use crate::claims::Claims;
 use crate::history::{Applied, history};
 use crate::migration::{Migration, Migrations};
 use crate::run::Settings;
-use crate::statements;
+use crate::split;
 
 /// What is to be mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,7 +196,7 @@ impl Mending<'_> {
         let progress = self.row.and_then(|row| row.progress.as_ref());
         let nth = progress.and_then(|progress| progress.in_doubt);
         let nth = nth.ok_or_else(|| refused(format!("no statement of {id} is in doubt")))? + 1;
-        let total = statements::hashes(&self.file.source).len();
+        let total = split::hashes(&self.file.source).len();
         let (set, effect) = match applied {
             true => (
                 format!("statements_done = {nth}, in_doubt = NULL"),

@@ -136,11 +136,22 @@ async fn step(
             "UPDATE {table}_undone SET undone_at = pg_catalog.clock_timestamp() WHERE version = {} AND deployment = {} AND {{same}}",
             undo.version, stage.deployment
         ),
+        found: None,
+        forget: None,
     };
+    let prologue = settings.prologue();
     let (look, notices) = (Look { tables: targets::of(&undo.down) }, Notices::default());
     let text = Text::whole(&undo.down);
-    let patience =
-        Patience { stage, settings, migration: &undo.migration, text, look: &look, notices: &notices };
+    let patience = Patience {
+        stage,
+        settings,
+        migration: &undo.migration,
+        text,
+        prologue: prologue.as_deref(),
+        alone: true,
+        look: &look,
+        notices: &notices,
+    };
     let tries = patience.run(session, records).await;
     for notice in notices.take() {
         (stage.events)(Event::Notice { migration: undo.migration.clone(), notice });

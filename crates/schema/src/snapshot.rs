@@ -97,11 +97,23 @@ impl Snapshot {
             leave: format!(
                 "UPDATE {ledger}.migrations SET applied_at = pg_catalog.clock_timestamp(), duration_ms = 0 WHERE kind = 'snapshot' AND {{same}}"
             ),
+            found: None,
+            forget: None,
         };
         let path = self.source.path.display().to_string();
+        let prologue = settings.prologue();
         let (look, notices) = (Look { tables: Vec::new() }, Notices::default());
         let text = Text::whole(&self.source);
-        let patience = Patience { stage, settings, migration: &path, text, look: &look, notices: &notices };
+        let patience = Patience {
+            stage,
+            settings,
+            migration: &path,
+            text,
+            prologue: prologue.as_deref(),
+            alone: true,
+            look: &look,
+            notices: &notices,
+        };
         let tries = patience.run(session, records).await?;
         session.reset().await?;
         let (covers, duration_ms) = (self.covered.len(), milliseconds(tries.duration));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use postgres::ledger::bootstrap;
 use postgres::{LockKey, Row, RunLock, Session, Stage, Target, notice_layer};
-use schema::{Backfills, Done, Event, Failure, GateError, Migrations, Phase, Plan, Settings};
+use schema::{Backfills, Done, Event, Failure, Files, GateError, Migrations, Phase, Plan, Settings};
 use scratch::Server;
 use secrecy::SecretString;
 use sql::Source;
@@ -150,7 +150,14 @@ impl Database {
 
     pub(crate) async fn plan(&self, files: &Migrations) -> Result<Plan> {
         let mut session = self.lock.target().connect_read_only("plan").await?;
-        Ok(schema::plan(&mut session, files, None, "pgdeploy", &self.settings, &self.backfills).await?)
+        Ok(schema::plan(
+            &mut session,
+            &Files { migrations: files, fixtures: None, snapshot: None },
+            "pgdeploy",
+            &self.settings,
+            &self.backfills,
+        )
+        .await?)
     }
 
     /// One deployment's schema stage, of files that have nothing against them.
