@@ -134,7 +134,7 @@ fn index_list_shows_what_is_wrong_and_index_repair_mends_it_on_the_record() {
     project
         .pgdeploy(&["index", "repair", "nothing"])
         .exits(2)
-        .says("E130")
+        .says("E134")
         .says("pgdeploy index list --env prod");
     project.pgdeploy(&["index", "list", "--troubled"]).exits(0).says("duplicate of t_b");
     project.pgdeploy(&["index", "repair", "--help"]).exits(0).says("Examples:").says("REINDEX CONCURRENTLY");
