@@ -58,7 +58,7 @@ pub(crate) fn compose(definition: &Definition, relation: &Relation, ledger: &str
         wait: names.sweep(lock, "", &noted),
         sample: names.sample(lock, &noted),
         still: format!(
-            "WITH {} SELECT array_to_string({}, ', ') FROM {} AS {scan} JOIN pgdeploy_noted n ON {} WHERE ({hit}) ORDER BY n.pgdeploy_id",
+            "WITH {} SELECT array_to_string({}, ', ') FROM {} AS {scan} JOIN pgdeploy_noted pgdeploy_n ON {} WHERE ({hit}) ORDER BY pgdeploy_n.pgdeploy_id",
             names.noted(),
             names.text_array(scan),
             names.table,
@@ -106,7 +106,7 @@ impl Names {
     }
 
     fn joined(&self) -> String {
-        let pairs = self.columns(&self.alias).into_iter().zip(self.own("n."));
+        let pairs = self.columns(&self.alias).into_iter().zip(self.own("pgdeploy_n."));
         pairs.map(|(column, own)| format!("{column} = {own}")).collect::<Vec<_>>().join(" AND ")
     }
 
@@ -115,7 +115,7 @@ impl Names {
         let (noted, named, joined) = (self.noted(), self.named_columns(), self.joined());
         format!(
             "WITH {noted}, pgdeploy_todo AS MATERIALIZED (
-  SELECT {named} FROM {table} AS {alias} JOIN pgdeploy_noted n ON {joined} WHERE ({hit}) {lock} OF {alias} SKIP LOCKED
+  SELECT {named} FROM {table} AS {alias} JOIN pgdeploy_noted pgdeploy_n ON {joined} WHERE ({hit}) {lock} OF {alias} SKIP LOCKED
 ), pgdeploy_done AS (
   {edited}
 ) SELECT (SELECT count(*) FROM pgdeploy_todo), count(*) FROM pgdeploy_done"
@@ -129,11 +129,11 @@ impl Names {
             (self.noted(), self.named_columns(), self.joined(), self.same("t.", "s."));
         format!(
             "WITH {noted}, pgdeploy_todo AS MATERIALIZED (
-  SELECT {named} FROM {table} AS {alias} JOIN pgdeploy_noted n ON {joined} WHERE ({hit}) {lock} OF {alias} {wait}
+  SELECT {named} FROM {table} AS {alias} JOIN pgdeploy_noted pgdeploy_n ON {joined} WHERE ({hit}) {lock} OF {alias} {wait}
 ), pgdeploy_done AS (
   {edited}
 ), pgdeploy_locked AS MATERIALIZED (
-  SELECT s.pgdeploy_id FROM (SELECT n.* FROM {table} AS {alias} JOIN pgdeploy_noted n ON {joined} WHERE ({hit})) AS s
+  SELECT s.pgdeploy_id FROM (SELECT pgdeploy_n.* FROM {table} AS {alias} JOIN pgdeploy_noted pgdeploy_n ON {joined} WHERE ({hit})) AS s
   WHERE NOT EXISTS (SELECT FROM pgdeploy_todo t WHERE {same})
 ), pgdeploy_settled AS (
   DELETE FROM {ledger}.backfill_skipped k
