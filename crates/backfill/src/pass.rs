@@ -141,10 +141,11 @@ impl Worker<'_> {
             return Ok(Some(Ended::KeepMatching { rows: left.within, examples, sampled: false }));
         }
         self.passes += 1;
+        let rows = left.within + left.beyond;
+        let per_second = rows as f64 / self.since_pass.elapsed().as_secs_f64().max(0.001);
+        self.newcomers = Some(per_second);
         if self.passes >= PASSES {
-            let rows = grouped(left.within + left.beyond);
-            let per_second =
-                (left.within + left.beyond) as f64 / self.since_pass.elapsed().as_secs_f64().max(0.001);
+            let rows = grouped(rows);
             return Ok(Some(Ended::Incomplete(format!(
                 "new rows that match keep coming, about {per_second:.0} per second: {rows} at the last look; \
                  have the application or a trigger write them as they should be"

@@ -89,7 +89,7 @@ pub(crate) async fn enumerate(
                 "WITH RECURSIVE v AS ((SELECT {column} AS v FROM {table} WHERE {column} IS NOT NULL ORDER BY {column} LIMIT 1) UNION ALL \
                    SELECT (SELECT x.{column} FROM {table} x WHERE x.{column} > v.v ORDER BY x.{column} LIMIT 1) FROM v WHERE v.v IS NOT NULL), \
                  s AS (SELECT w.value::{type_name} AS v, w.freq::float8 AS freq FROM pg_catalog.pg_stats p, \
-                   LATERAL (SELECT * FROM pg_catalog.unnest(p.most_common_vals::text::text[], p.most_common_freqs) AS w (value, freq)) w \
+                   LATERAL (SELECT * FROM unnest(p.most_common_vals::text::text[], p.most_common_freqs) AS w (value, freq)) w \
                    WHERE p.schemaname || '.' || p.tablename = $2 AND p.attname = {}), \
                  n AS (SELECT v.v, coalesce(s.freq, 0) AS freq FROM v LEFT JOIN s ON s.v = v.v WHERE v.v IS NOT NULL LIMIT {TENANTS}) \
                  {insert} SELECT $1, n.v::text, 'tenant', row_number() OVER (ORDER BY n.freq, n.v), NULL, n.v::text, \

@@ -167,7 +167,7 @@ impl<'a> Walker<'a> {
             }
             self.relieve(&now);
             let place = self.place(range);
-            let terms = self.terms(&now);
+            let terms = self.terms(&now, range);
             let started = Instant::now();
             let batch = stripe::run(session, &terms, range, place);
             let error = match stoppable(&self.stage.stop, &canceller, GRACE, batch).await {
@@ -274,10 +274,13 @@ impl<'a> Walker<'a> {
         range::split(session, self.stage.ledger, range, (&self.strides.carve, keys)).await
     }
 
-    fn terms<'t>(&self, now: &'t Now) -> Terms<'t>
+    fn terms<'t>(&self, now: &'t Now, range: &Range) -> Terms<'t>
     where
         'a: 't,
     {
+        let limit = self.sizing.limit();
+        // A range that was cut from a longer one may hold any number of rows, which only a look that locks can bound.
+        let bounded = self.strides.over == Over::Blocks || range.size <= limit;
         Terms {
             strides: self.strides,
             settings: &now.settings,
@@ -286,8 +289,8 @@ impl<'a> Walker<'a> {
             revision: now.control.revision,
             unit: self.unit,
             oid: self.oid,
-            bold: self.strides.has_plain() && self.sizing.is_bold(),
-            limit: self.sizing.limit(),
+            bold: bounded && self.strides.has_plain() && self.sizing.is_bold(),
+            limit,
             rows: self.sizing.batch_rows(),
         }
     }

@@ -20,7 +20,7 @@ use crate::plan::{conflict, not_composed};
 use crate::progress::Progress;
 use crate::quarantine;
 use crate::record::{self, Record};
-use crate::relation::{self, Lookup, Relation};
+use crate::relation::{self, Division, Lookup, Relation};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::strides::{self, Strides};
@@ -231,7 +231,7 @@ impl<'a> Worker<'a> {
     async fn units(&mut self, session: &mut Session, relation: &Relation) -> Result<Ended, Error> {
         let (ledger, backfill) = (self.stage.ledger, self.backfill);
         unit::enumerate(session, ledger, (backfill, self.estimated_rows), relation).await?;
-        loop {
+        'units: loop {
             let mut busy = false;
             for unit in unit::open(session, ledger, backfill).await? {
                 if self.short.iter().any(|(name, _)| *name == unit.name) {
@@ -241,6 +241,13 @@ impl<'a> Worker<'a> {
                     return Ok(ended);
                 }
                 let (id, name) = (unit.id, unit.name.clone());
+                // Before what belongs to no tenant: tenants that have come meanwhile.
+                if matches!(relation.division, Division::Tenants(..))
+                    && unit.tenant.is_none()
+                    && unit::enumerate(session, ledger, (backfill, 0), relation).await? > 0
+                {
+                    continue 'units;
+                }
                 match self.unit(session, relation, unit).await? {
                     None => busy = true,
                     Some(ended @ (Ended::Interrupted | Ended::Cancelled | Ended::Abort(_))) => {

@@ -66,7 +66,8 @@ impl ChaosWorker {
             idle_in_transaction_session_timeout: Duration::from_secs(1),
             workers: 2,
             walk,
-            max_batch: 2_000,
+            max_batch: 500,
+            pause: Duration::from_millis(10),
             budget: Duration::from_secs(3600),
             ..Settings::default()
         };
