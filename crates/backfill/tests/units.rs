@@ -86,7 +86,7 @@ async fn tenants_are_done_small_ones_first_and_one_that_fails_does_not_hold_up_t
     );
     assert_eq!(bench.number(&format!("SELECT count(*) FROM t WHERE touched <> 0 AND {bad}")).await?, 0);
     let standing = bench.standing(&files).await?.remove(0);
-    let failed: Vec<_> =
+    let mut failed: Vec<_> =
         standing.units.iter().filter(|unit| unit.state == "failed").map(|unit| unit.name.as_str()).collect();
     failed.sort_unstable();
     assert_eq!(failed, ["170", "7", "70"], "{standing:?}");
