@@ -140,9 +140,11 @@ impl Looker {
             let end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
                  WHERE pid = $1 AND backend_start = $2::pg_catalog.timestamptz AND state LIKE 'idle in transaction%'";
             let ended = query(end).bind(blocker.pid).bind(&blocker.backend_start);
+            // Noted first: the attempt may be through before we hear that the blocker is gone.
+            seen(&self.seen).ended.push(blocker.clone());
             // Without the right to (pg_signal_backend), it stays a blocker.
-            if ended.fetch_optional(session.connection()).await.ok().flatten().is_some() {
-                seen(&self.seen).ended.push(blocker.clone());
+            if ended.fetch_optional(session.connection()).await.ok().flatten().is_none() {
+                seen(&self.seen).ended.retain(|ended| ended.pid != blocker.pid);
             }
         }
         Ok(())

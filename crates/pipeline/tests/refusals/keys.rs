@@ -22,10 +22,10 @@ fn keys_are_refused_by_name_with_what_was_meant() {
       | ^^^^
       help: did you mean `lock`?
     "#);
-    insta::assert_snapshot!(with("stages:\n  index: { parallel: 2 }\nguard: {}"), @r#"
-    E207 pipeline.yaml:6:12: `parallel` is not supported yet
-      |   index: { parallel: 2 }
-      |            ^^^^^^^^
+    insta::assert_snapshot!(with("services:\n  health: []\nguard: {}"), @r#"
+    E207 pipeline.yaml:6:3: `health` is not supported yet
+      |   health: []
+      |   ^^^^^^
       help: remove it: this version would not do what it says
     E207 pipeline.yaml:7:1: `guard` is not supported yet
       | guard: {}
