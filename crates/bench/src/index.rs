@@ -93,10 +93,7 @@ impl Index {
         let wishes: Vec<_> = (0..self.declared)
             .map(|index| {
                 let (table, column) = (index % TABLES, index / TABLES);
-                format!(
-                    "CREATE INDEX i{index} ON t{table} ({}, a, b, c, d);",
-                    columns[column % columns.len()]
-                )
+                format!("CREATE INDEX i{index} ON t{table} ({});", columns[column % columns.len()])
             })
             .collect();
         let declarations = load(&wishes.join("\n"))?;

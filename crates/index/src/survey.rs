@@ -25,7 +25,8 @@ pub(crate) struct Table {
     pub(crate) owner: String,
     /// Whether we have the rights of its owner.
     pub(crate) owned: bool,
-    /// With its partitions.
+    /// With its partitions; where the index is valid as of the last VACUUM or ANALYZE, since asking for the size of a file
+    /// opens it.
     pub(crate) size_bytes: i64,
     /// The oid of the partitioned table at the root; its own where it is no partition.
     pub(crate) family: i64,
@@ -72,6 +73,7 @@ pub(crate) struct FoundName {
     pub(crate) kept_for: Option<String>,
     /// `pg_get_indexdef`.
     pub(crate) text: String,
+    /// Where it is valid as of the last VACUUM, ANALYZE or build.
     pub(crate) size_bytes: i64,
     /// Its tablespace; empty where it is the database's own.
     tablespace: String,
@@ -84,18 +86,18 @@ impl FoundName {
     }
 }
 
-/// The columns of [`FoundName`] but the last, from `c` (its pg_class row), `n`, `i` (pg_index) and `t` (its table).
+/// The columns of [`FoundName`] but the last, from `c` (its pg_class row), `n`, `i` (pg_index), `t` (its table) and `k` (its
+/// constraints: there is no index on `conindid`, so they are read once).
 const NAME: &str = "c.oid::int8, n.nspname::text, c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'), \
      t.relname::text, t.oid::int8, t.relkind::text, \
      coalesce(i.indisunique, false), coalesce(i.indisvalid AND i.indisready AND i.indislive, false), \
      coalesce(i.indisready, false), i.indexprs IS NOT NULL, \
      CASE WHEN c.relispartition THEN (SELECT p.relname::text FROM pg_catalog.pg_inherits h \
           JOIN pg_catalog.pg_class p ON p.oid = h.inhparent WHERE h.inhrelid = c.oid) END, \
-     (SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x') LIMIT 1), \
-     CASE WHEN i.indisreplident THEN 'the replica identity' \
-          ELSE (SELECT 'the index of constraint ' || k.conname FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid LIMIT 1) END, \
+     k.own, CASE WHEN i.indisreplident THEN 'the replica identity' ELSE 'the index of constraint ' || coalesce(k.own, k.any) END, \
      coalesce(pg_catalog.pg_get_indexdef(i.indexrelid), ''), \
-     CASE WHEN c.relkind = 'i' THEN coalesce(pg_catalog.pg_relation_size(c.oid::regclass), 0) ELSE 0 END";
+     CASE WHEN c.relkind <> 'i' THEN 0 WHEN i.indisvalid THEN c.relpages::int8 * (SELECT pg_catalog.current_setting('block_size')::int8) \
+          ELSE coalesce(pg_catalog.pg_relation_size(c.oid::regclass), 0) END";
 
 /// The tablespace of an index `c`, which `pg_get_indexdef` does not tell; empty where it is the database's own.
 pub(crate) const TABLESPACE: &str =
@@ -103,7 +105,9 @@ pub(crate) const TABLESPACE: &str =
 
 const NAME_JOINS: &str = "LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
      LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid \
-     LEFT JOIN pg_catalog.pg_class t ON t.oid = i.indrelid";
+     LEFT JOIN pg_catalog.pg_class t ON t.oid = i.indrelid \
+     LEFT JOIN (SELECT conindid, min(conname::text) FILTER (WHERE contype IN ('p', 'u', 'x')) AS own, min(conname::text) AS any \
+                FROM pg_catalog.pg_constraint WHERE conindid <> 0 GROUP BY conindid) k ON k.conindid = c.oid";
 
 /// The relation that a name means, as the search path has it where no schema is given.
 fn resolved(schema: &str, name: &str) -> String {
@@ -123,7 +127,8 @@ pub(crate) async fn indexes(session: &mut Session, declared: &[&Declaration]) ->
     let text = format!(
         "SELECT {NAME}, {TABLESPACE}, w.n, b.oid::int8, b.nspname::text, b.relname::text, b.relkind::text, \
                 pg_catalog.pg_get_userbyid(b.relowner)::text, pg_catalog.pg_has_role(b.relowner, 'USAGE'), \
-                CASE WHEN b.relkind IN ('r', 'm') THEN coalesce(pg_catalog.pg_relation_size(b.oid::regclass), 0) \
+                CASE WHEN i.indisvalid THEN b.relpages::int8 * (SELECT pg_catalog.current_setting('block_size')::int8) \
+                     WHEN b.relkind IN ('r', 'm') THEN coalesce(pg_catalog.pg_relation_size(b.oid::regclass), 0) \
                      WHEN b.relkind = 'p' THEN (SELECT coalesce(sum(pg_catalog.pg_relation_size(relid)), 0)::int8 \
                                                 FROM pg_catalog.pg_partition_tree(b.oid::regclass)) ELSE 0 END, \
                 CASE WHEN b.relispartition THEN coalesce(pg_catalog.pg_partition_root(b.oid::regclass)::oid, b.oid) \
