@@ -107,7 +107,12 @@ impl Worker<'_> {
     /// Repairs an index that no file declares.
     async fn mend(&mut self, index: &Listed) -> Result<ItemOutcome, Error> {
         let started = Instant::now();
-        let (mut ending, attempts) = self.mended(index).await?;
+        let (mut ending, attempts) = match self.mended(index).await {
+            Ok(mended) => mended,
+            // Such as an index of another role: the others are repaired all the same.
+            Err(error) if error.server().is_some() => (Ending::failed(error.to_string()), 0),
+            Err(error) => return Err(error),
+        };
         if !ending.outcome.is_fine() && !index.whole {
             let name = sql::qualified(&index.schema, &index.name);
             ending.next = Some(format!("pgdeploy index repair '{name}' --env {{env}}"));

@@ -107,6 +107,21 @@ async fn repair_mends_what_is_declared_and_what_is_not_and_drops_only_leftovers_
 }
 
 #[tokio::test]
+async fn what_belongs_to_another_role_is_told_and_the_others_are_repaired() -> Result<()> {
+    let setup = "CREATE ROLE mender LOGIN; GRANT CREATE, TEMPORARY ON DATABASE repair_owner TO mender; GRANT CREATE ON SCHEMA public TO mender; \
+        CREATE TABLE theirs (a int); CREATE INDEX theirs_a ON theirs (a); CREATE TABLE t (a int); CREATE INDEX t_a ON t (a); ALTER TABLE t OWNER TO mender; \
+        UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ('theirs_a'::regclass, 't_a'::regclass)";
+    let database = Database::of_role("repair_owner", setup, "mender").await?;
+    let outcome = database.repair("", None).await?.context("an outcome")?;
+    let items: Vec<_> = outcome.items.iter().map(|item| (item.name.as_str(), item.outcome)).collect();
+    assert_eq!(items, [("t_a", Settled::Repaired), ("theirs_a", Settled::Failed)], "{outcome:#?}");
+    assert_eq!(outcome.warnings.len(), 1);
+    assert!(outcome.warnings[0].message.contains("42501"), "{outcome:#?}");
+    assert_eq!(outcome.warnings[0].next.as_deref(), Some("pgdeploy index repair '\"public\".\"theirs_a\"' --env {env}"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_repair_waits_for_the_build_of_somebody_else_instead_of_taking_it_for_a_leftover() -> Result<()> {
     let database = Database::new("repair_building", SLOW).await?;
     let mut other = database.session().await?;
