@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 
+use crate::place::offset_of_character;
 use crate::problem::Problem;
 use crate::source::Source;
 
@@ -59,15 +60,13 @@ impl Block {
         keys
     }
 
-    /// The span of the token at a line and column (from 1) of the YAML.
+    /// The span of the token at a line and column (from 1, in characters) of the YAML.
     fn token(&self, text: &str, line: usize, column: usize) -> Range<usize> {
-        let start = self
-            .starts
-            .get(line.saturating_sub(1))
-            .map_or(self.span.start, |start| start + column.max(1) - 1);
-        let start = start.min(text.len());
-        let length = text.get(start..).and_then(|rest| rest.find([':', '\n', ',', ']'])).unwrap_or(1).max(1);
-        start..(start + length).min(text.len())
+        let line = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(self.span.start);
+        let start = line + offset_of_character(&text[line..], column.max(1));
+        let rest = &text[start..];
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        start..start + rest.find([':', '\n', ',', ']']).unwrap_or(first).max(first)
     }
 }
 
@@ -140,5 +139,10 @@ mod tests {
         let problem = header("-- pgdeploy:\n--   tenant: a\n--   tennant: b\nselect 1;").unwrap_err();
         assert_eq!(problem.place().map(|place| (place.line, place.column)), Some((3, 6)), "{problem}");
         assert_eq!(header("-- pgdeploy:\n--   window: b\n").unwrap_err().code, "E216");
+        // Columns of YAML are characters, spans are bytes.
+        for text in ["-- pgdeploy:\n--   tenant: [*äöü]\n", "-- pgdeploy:\n--   tenant: [*dropӦ0?"] {
+            let span = header(text).unwrap_err().span.unwrap();
+            assert!(text.get(span.clone()).is_some(), "{span:?}");
+        }
     }
 }
