@@ -6,7 +6,6 @@ use sql::Problem;
 
 use crate::body::{Body, Ran};
 use crate::history::{Record, Row};
-use crate::pair::twice_of;
 use crate::script::{Project, Script, Version};
 use crate::sections::{below, malformed, marks};
 use crate::tree::{self, Tree};
@@ -18,17 +17,9 @@ pub(crate) fn read(tree: &Tree) -> Result<Project, Vec<Problem>> {
     let is = |name: &str| name.ends_with(".sql") && Version::leading(name).is_some();
     let folder = tree.folder(&FOLDERS, is);
     let folder = folder.ok_or_else(|| vec![tree.nothing("migrations of dbmate (*.sql)", &FOLDERS)])?;
-    let (mut scripts, mut problems) = (Vec::<Script>::new(), Vec::new());
-    for path in tree.in_folder(&folder).filter(|path| is(tree::name(path))) {
-        match script(tree, path) {
-            Ok(script) => match scripts.iter().find(|other| other.id == script.id) {
-                Some(other) => problems.push(twice_of(path, &other.path)),
-                None => scripts.push(script),
-            },
-            Err(found) => problems.extend(found),
-        }
-    }
-    if problems.is_empty() { Ok(Project { scripts, notes: Vec::new() }) } else { Err(problems) }
+    Project::collect(
+        tree.in_folder(&folder).filter(|path| is(tree::name(path))).map(|path| script(tree, path)),
+    )
 }
 
 fn script(tree: &Tree, path: &Path) -> Result<Script, Vec<Problem>> {

@@ -6,7 +6,6 @@ use sql::{Problem, Source};
 
 use crate::body::{Body, Ran};
 use crate::history::{Outcome, Record, Row};
-use crate::pair::twice_of;
 use crate::script::{Project, Script, Version};
 use crate::sections::{Mark, below, malformed, marks};
 use crate::tree::{self, Tree};
@@ -20,19 +19,8 @@ pub(crate) fn read(tree: &Tree) -> Result<Project, Vec<Problem>> {
     };
     let folder = tree.folder(&FOLDERS, is);
     let folder = folder.ok_or_else(|| vec![tree.nothing("migrations of goose (*.sql)", &FOLDERS)])?;
-    let (mut scripts, mut problems) = (Vec::<Script>::new(), Vec::new());
-    for path in tree.in_folder(&folder).filter(|path| is(tree::name(path))) {
-        match script(tree, path) {
-            Ok(script) => match scripts.iter().find(|other| other.id == script.id) {
-                Some(other) => problems.push(twice_of(path, &other.path)),
-                None => scripts.push(script),
-            },
-            Err(found) => problems.extend(found),
-        }
-    }
-    // goose orders by number, whatever the width.
-    scripts.sort_by_key(|script| script.version.as_ref().map(|version| version.number));
-    if problems.is_empty() { Ok(Project { scripts, notes: Vec::new() }) } else { Err(problems) }
+    let found = tree.in_folder(&folder).filter(|path| is(tree::name(path))).map(|path| script(tree, path));
+    Project::collect(found).map(Project::by_number)
 }
 
 fn is_code(name: &str) -> bool {

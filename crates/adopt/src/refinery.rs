@@ -7,7 +7,6 @@ use sql::Problem;
 use crate::body::{Body, Ran};
 use crate::checksum;
 use crate::history::{Record, Row};
-use crate::pair::twice_of;
 use crate::script::{Project, Script, Version};
 use crate::tree::{self, Tree};
 
@@ -17,23 +16,16 @@ pub(crate) fn read(tree: &Tree) -> Result<Project, Vec<Problem>> {
     let folder = tree.folder(&FOLDERS, |name| parts(name).is_some());
     let folder =
         folder.ok_or_else(|| vec![tree.nothing("migrations of refinery (V1__name.sql)", &FOLDERS)])?;
-    let (mut scripts, mut problems) = (Vec::<Script>::new(), Vec::new());
-    for path in tree.below(&folder) {
-        let Some((number, name)) = parts(tree::name(path)) else { continue };
-        if tree::name(path).ends_with(".rs") {
-            problems.push(crate::tool::code(path, "Rust"));
-            continue;
-        }
-        match script(tree, path, number, name) {
-            Ok(script) => match scripts.iter().find(|other| other.id == script.id) {
-                Some(other) => problems.push(twice_of(path, &other.path)),
-                None => scripts.push(script),
-            },
-            Err(found) => problems.extend(found),
-        }
-    }
-    scripts.sort_by_key(|script| script.version.as_ref().map(|version| version.number));
-    if problems.is_empty() { Ok(Project { scripts, notes: Vec::new() }) } else { Err(problems) }
+    let found = tree.below(&folder).filter_map(|path| {
+        let (number, name) = parts(tree::name(path))?;
+        let is_code = tree::name(path).ends_with(".rs");
+        Some(if is_code {
+            Err(vec![crate::tool::code(path, "Rust")])
+        } else {
+            script(tree, path, number, name)
+        })
+    });
+    Project::collect(found).map(Project::by_number)
 }
 
 /// Number and name of a file that refinery reads.

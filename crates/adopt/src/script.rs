@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use sql::Problem;
+
 use crate::body::Body;
+use crate::pair::twice_of;
 
 /// One migration of the tool.
 #[derive(Debug, Clone)]
@@ -47,6 +50,31 @@ pub struct Project {
     pub scripts: Vec<Script>,
     /// What a person should know, and what stops nobody.
     pub notes: Vec<String>,
+}
+
+impl Project {
+    /// Scripts of which no two have the same id; every problem of all of them.
+    pub(crate) fn collect(
+        found: impl Iterator<Item = Result<Script, Vec<Problem>>>,
+    ) -> Result<Self, Vec<Problem>> {
+        let (mut scripts, mut problems) = (Vec::<Script>::new(), Vec::new());
+        for script in found {
+            match script {
+                Ok(script) => match scripts.iter().find(|other| other.id == script.id) {
+                    Some(other) => problems.push(twice_of(&script.path, &other.path)),
+                    None => scripts.push(script),
+                },
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() { Ok(Self { scripts, notes: Vec::new() }) } else { Err(problems) }
+    }
+
+    /// By number, whatever its width.
+    pub(crate) fn by_number(mut self) -> Self {
+        self.scripts.sort_by_key(|script| script.version.as_ref().map(|version| version.number));
+        self
+    }
 }
 
 impl Script {

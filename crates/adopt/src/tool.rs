@@ -40,6 +40,34 @@ pub(crate) struct HistoryTable {
 }
 
 impl Tool {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Tool::Alembic,
+        Tool::Prisma,
+        Tool::Flyway,
+        Tool::Sqlx,
+        Tool::Django,
+        Tool::Dbmate,
+        Tool::GolangMigrate,
+        Tool::Goose,
+        Tool::Refinery,
+    ];
+
+    /// As it is typed.
+    pub fn key(self) -> &'static str {
+        match self {
+            Tool::Alembic => "alembic",
+            Tool::Prisma => "prisma",
+            Tool::Flyway => "flyway",
+            Tool::Sqlx => "sqlx",
+            Tool::Django => "django",
+            Tool::Dbmate => "dbmate",
+            Tool::GolangMigrate => "golang-migrate",
+            Tool::Goose => "goose",
+            Tool::Refinery => "refinery",
+        }
+    }
+
     /// As people write it.
     pub fn name(self) -> &'static str {
         match self {

@@ -395,8 +395,8 @@ pub(crate) enum GuardReport {
 #[derive(Debug, Args)]
 pub(crate) struct Init {
     /// The tool whose project it is
-    #[arg(long, value_enum, value_name = "TOOL")]
-    pub(crate) from: Option<From>,
+    #[arg(long, value_name = "TOOL", value_parser = tool())]
+    pub(crate) from: Option<Tool>,
     /// The tool's project, or the folder of its migrations; default: the pipeline's directory
     #[arg(long, value_name = "DIR", requires = "from")]
     pub(crate) source: Option<PathBuf>,
@@ -429,33 +429,11 @@ pub(crate) struct Init {
     pub(crate) dry_run: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum From {
-    Alembic,
-    Prisma,
-    Flyway,
-    Sqlx,
-    Django,
-    Dbmate,
-    GolangMigrate,
-    Goose,
-    Refinery,
-}
-
-impl std::convert::From<From> for Tool {
-    fn from(from: From) -> Self {
-        match from {
-            From::Alembic => Tool::Alembic,
-            From::Prisma => Tool::Prisma,
-            From::Flyway => Tool::Flyway,
-            From::Sqlx => Tool::Sqlx,
-            From::Django => Tool::Django,
-            From::Dbmate => Tool::Dbmate,
-            From::GolangMigrate => Tool::GolangMigrate,
-            From::Goose => Tool::Goose,
-            From::Refinery => Tool::Refinery,
-        }
-    }
+/// The tools, by name.
+fn tool() -> impl clap::builder::TypedValueParser<Value = Tool> {
+    use clap::builder::TypedValueParser;
+    let names = clap::builder::PossibleValuesParser::new(Tool::ALL.map(Tool::key));
+    names.try_map(|name| Tool::ALL.into_iter().find(|tool| tool.key() == name).ok_or("no such tool"))
 }
 
 /// A name that can stand in pipeline.yaml.

@@ -42,8 +42,7 @@ pub(crate) struct Outcome {
 
 pub(crate) async fn run(global: &Global, arguments: &Init, from: Tool) -> Result<ExitCode, Told> {
     if arguments.print_script {
-        say(adopt::DJANGO_SCRIPT.trim_end());
-        return Ok(ExitCode::SUCCESS);
+        return print_script(from);
     }
     let style = Style::new(global.color);
     let tell = |problems: Vec<Problem>| tell_failure(&Failure::files(problems), global.format, style, "");
@@ -63,6 +62,15 @@ pub(crate) async fn run(global: &Global, arguments: &Init, from: Tool) -> Result
     let outcome =
         if arguments.dry_run { outcome } else { outcome.write(&base).map_err(|error| tell_error(&error))? };
     adoption::show(&outcome, global.format, style);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_script(tool: Tool) -> Result<ExitCode, Told> {
+    if tool != Tool::Django {
+        let name = tool.name();
+        return Err(tell_error(&anyhow::anyhow!("--print-script is for Django: {name} needs no script")));
+    }
+    say(adopt::DJANGO_SCRIPT.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let global = arguments.global;
     let result = match arguments.command {
         Command::Init(arguments) => match arguments.from {
-            Some(from) => init_from::run(&global, &arguments, from.into()).await,
+            Some(from) => init_from::run(&global, &arguments, from).await,
             None => init::run(&global),
         },
         Command::New { kind, name } => new::run(&global, kind, &name),
