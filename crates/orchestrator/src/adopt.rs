@@ -64,7 +64,7 @@ pub async fn adopt(
     }
     let (table, mut carried) = read(&mut session, manifest, settle).await?;
     let files = Files { request, manifest };
-    carried.findings.extend(files.changed());
+    carried.findings.extend(files.changed(&carried));
     carried.findings.extend(files.out_of_order(&carried));
     if carried.applied.is_empty() && carried.findings.is_empty() {
         carried.findings.push(empty(&table));
@@ -150,9 +150,10 @@ impl Files<'_> {
         self.request.release.migrations.0.iter().find(|migration| migration.id() == file)
     }
 
-    /// Files that are not what init has written: what the history says of them would not be true.
-    fn changed(&self) -> Vec<Problem> {
-        let entries = self.manifest.migrations.iter().enumerate();
+    /// Applied files that are not what init has written: what the history says of them would not be true. What is
+    /// pending may be changed as anybody likes.
+    fn changed(&self, carried: &Carried) -> Vec<Problem> {
+        let entries = carried.applied.iter().map(|(at, _)| (*at, &self.manifest.migrations[*at]));
         let written = entries.filter(|(_, entry)| entry.file.is_some());
         let changed = written.filter_map(|(at, entry)| {
             let path = format!("{}.sql", entry.file.as_deref().unwrap_or_default());
