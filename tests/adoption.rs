@@ -48,3 +48,34 @@ fn a_baseline_at_a_version_that_no_file_has_is_refused() {
     let project = two_files();
     project.pgdeploy(&["baseline", "--at", "7", "--reason", "none", "--yes"]).exits(5).says("version 7");
 }
+
+#[test]
+fn a_second_pipeline_beside_a_first_one_says_that_what_is_there_is_not_its_own() {
+    let first = two_files();
+    first.deploy().exits(0);
+    let second = |name: &str, files: &[&str]| {
+        let text = format!(
+            "version: 1\nname: {name}\nledger_schema: pgdeploy_{name}\nenvironments: {{ prod: {{ database: \"${{TEST_URL}}\" }} }}\n"
+        );
+        let project = Project::at(&first.url).file("pipeline.yaml", &text);
+        files.iter().fold(project, |project, file| {
+            project.file(
+                &format!("migrations/0001_{file}.sql"),
+                &format!("CREATE TABLE {file} (id int PRIMARY KEY);"),
+            )
+        })
+    };
+    let project = second("other", &["other"]);
+    let refused = project.deploy().exits(5).says("E107").says("2 tables").says("pgdeploy baseline --none");
+    assert!(!refused.stdout.contains("pgdeploy.deployments"), "the first one's ledger is nobody's object");
+    project.pgdeploy(&["baseline", "--none", "--reason", "a test"]).exits(0).says("Nothing was done");
+    project.pgdeploy(&["baseline", "--none", "--reason", "a test", "--yes"]).exits(0).says("BASELINED");
+    project.pgdeploy(&["plan"]).exits(0).says("0001_other");
+    project.deploy().exits(0).says("0001_other");
+    project.deploy().exits(0).says("NOTHING TO DO");
+    project.pgdeploy(&["baseline", "--none", "--reason", "a test", "--yes"]).exits(5).says("E115");
+
+    let empty = Project::new();
+    empty.client().run("CREATE SCHEMA pgdeploy_x; CREATE TABLE pgdeploy_x.ledger (component text, version int, tool_version text); CREATE TABLE pgdeploy_x.journal (id int)");
+    empty.file("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY);").deploy().exits(0);
+}

@@ -72,3 +72,13 @@ fn status_of_an_environment_does_not_need_the_ones_before_it() {
     project.pgdeploy(&["status", "--env", "production"]).exits(0).says("never deployed to");
     project.pgdeploy(&["plan", "--env", "production"]).exits(2).says("UNSET_STAGING_URL");
 }
+
+#[test]
+fn new_refuses_a_name_without_a_letter_or_digit() {
+    let project = Project::new();
+    for name in ["", "  ", "--!--", "///"] {
+        project.pgdeploy(&["new", "migration", "--", name]).exits(2).says("needs a letter or a digit");
+    }
+    assert!(!project.path().join("migrations").exists());
+    project.pgdeploy(&["new", "migration", "Add  e-mail!"]).exits(0).says("migrations/0001_add_e_mail.sql");
+}

@@ -103,7 +103,7 @@ fn the_documented_exit_codes_are_those_of_the_help() {
         .collect();
     assert_eq!(
         documented,
-        BTreeSet::from(["0", "1", "2", "3", "4", "5", "6", "7", "69", "75", "77", "130", "143"])
+        BTreeSet::from(["0", "1", "2", "3", "4", "5", "6", "7", "69", "74", "75", "77", "130", "143"])
     );
     for code in documented {
         assert!(help.contains(&format!("{code} ")) || help.contains(&format!("{code},")), "{code} in {help}");
@@ -182,4 +182,117 @@ fn a_reader_that_goes_away_does_not_end_a_deploy() {
     crate::harness::until("it has ended", || running.has_ended());
     assert_eq!(running.wait().code, Some(0));
     assert_eq!(project.client().number("count(*) FROM a WHERE b = 1"), 2);
+}
+
+/// All lines fit the committed schema, and the last one says how it ended.
+#[track_caller]
+fn is_a_stream(outcome: &crate::harness::Outcome) -> serde_json::Value {
+    let validator = jsonschema::validator_for(&committed("docs/jsonl.schema.json")).expect("a schema");
+    let events = outcome.events();
+    for event in &events {
+        assert!(validator.is_valid(event), "{event}");
+    }
+    let last = events.last().expect("a line").clone();
+    assert_eq!(last["event"], "deploy.finished", "{last}");
+    assert_eq!(last["exit"].as_i64(), outcome.code.map(i64::from));
+    last
+}
+
+#[test]
+fn refusals_before_the_deploy_are_a_stream_too_and_errors_are_json() {
+    let deploy = |project: &Project| project.pgdeploy(&["deploy", "--format", "jsonl"]).exits(2);
+    let last = is_a_stream(&deploy(&release().file("pipeline.yaml", "version: 1\nname: [")));
+    assert_eq!(last["problems"][0]["line"], 2, "{last}");
+    let last = is_a_stream(&deploy(&release().file("backfills/0001_b.sql", "UPDATE a SET b = 1;")));
+    assert_eq!(last["problems"][0]["path"], "backfills/0001_b.sql");
+    is_a_stream(&deploy(&release().variable("TEST_URL", "postgresql://h:none/d")));
+    is_a_stream(&release().pgdeploy(&["deploy", "--format", "jsonl", "--no-such-flag"]).exits(2));
+    let production = release();
+    is_a_stream(&production.deploy_production(&["--format=jsonl"]).exits(2));
+
+    // The embedded server's own errors, which have no place in a file.
+    let project = release()
+        .variable("PGDEPLOY_PG_BINDIR", "/nowhere")
+        .file("pipeline.yaml", "version: 1\nname: test\nenvironments: { dev: { database: embedded } }\n");
+    assert_eq!(is_a_stream(&deploy(&project))["code"], "E314");
+    let error = project.pgdeploy(&["status", "--format", "json"]).exits(2).json();
+    assert_eq!(error["failure"]["code"], "E314");
+    let error = project.pgdeploy(&["new", "migration", "", "--format", "json"]).exits(2).json();
+    assert_eq!(error["failure"]["code"], "E272");
+    let plan = release().pgdeploy(&["plan", "--format", "jsonl"]).exits(0);
+    assert_eq!(plan.events().len(), 1, "one object, one line");
+}
+
+#[test]
+fn what_services_and_url_commands_say_is_shown_and_kept_without_secrets() {
+    let url = |project: &Project| format!("{}&password=canary_password", project.url);
+    let project = release();
+    let secret_url = url(&project);
+    let project = project
+        .variable("TEST_URL", &secret_url)
+        .variable("CANARY", "canary_value")
+        .pipeline(
+            "services: { stop: { run: [sh, -c, 'echo \"$$CANARY $$TEST_URL\"; echo \"$$0 canary_password PGPASSWORD=canary_other postgres://u:canary_third@h/d\" >&2; exit 1', '${CANARY}'] } }\n",
+        );
+    let shown = [
+        project.pgdeploy(&["deploy", "-vv"]).exits(7).says("***"),
+        project.pgdeploy(&["deploy", "--format", "jsonl"]).exits(7),
+        project.pgdeploy(&["deploy", "--format", "json"]).exits(7),
+    ];
+    for outcome in shown {
+        assert!(!outcome.stdout.contains("canary") && !outcome.stderr.contains("canary"), "{outcome:?}");
+    }
+    let mut client = project.client();
+    for table in ["deployments", "journal"] {
+        assert!(
+            !client.is(&format!("EXISTS (SELECT FROM pgdeploy.{table} t WHERE t::text LIKE '%canary%')")),
+            "{table}"
+        );
+    }
+
+    let project = release().variable("CANARY", "canary_value").file(
+        "pipeline.yaml",
+        "version: 1\nname: test\nenvironments: { prod: { database: { url_command: [sh, -c, 'echo \"$$0 postgres://u:canary_third@h/d\" >&2; exit 1', '${CANARY}'] } } }\n",
+    );
+    let outcome = project.deploy().exits(2).says("E270").says("***");
+    assert!(!outcome.stdout.contains("canary") && !outcome.stderr.contains("canary"), "{outcome:?}");
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_74_and_a_reader_that_goes_away_is_none() {
+    let full = std::path::Path::new("/dev/full");
+    if full.exists() {
+        for arguments in [&["schema"][..], &["--help"], &["deploy"]] {
+            let outcome = release().start_into(arguments, full).wait();
+            assert_eq!(outcome.code, Some(74), "{arguments:?}");
+            assert!(outcome.stderr.contains("could not be written"), "{}", outcome.stderr);
+        }
+    }
+    for arguments in [&["completions", "bash"][..], &["schema"], &["--help"]] {
+        let mut running = release().start_without_a_reader(arguments);
+        crate::harness::until("it has ended", || running.has_ended());
+        let outcome = running.wait();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn deploy_production_says_its_own_name() {
+    let help = Project::new().deploy_production(&["--help"]).exits(0).says("Usage: deploy_production").stdout;
+    assert!(!help.contains("--env"), "{help}");
+    assert!(
+        Project::new().deploy_production(&["--no-such-flag"]).exits(2).stderr.contains("deploy_production")
+    );
+}
+
+#[test]
+fn codes_are_explained_from_the_page_that_lists_them() {
+    let project = Project::new();
+    project
+        .pgdeploy(&["explain", "E104"])
+        .exits(0)
+        .says("E104")
+        .says("what to do: give it the next free number");
+    project.pgdeploy(&["explain", "e233"]).exits(0).says("E230 to E239");
+    project.pgdeploy(&["explain", "E999"]).exits(2).says("no such code");
 }

@@ -111,7 +111,12 @@ fn a_missing_right_is_77_and_named() {
     let database = admin.text("current_database()");
     admin.run(&format!("CREATE ROLE {database}_visitor LOGIN"));
     let url = project.url.replace("user=postgres", &format!("user={database}_visitor"));
-    one_table(&url).deploy().exits(77).says("E304").says("permission denied");
+    let project = one_table(&url);
+    project.deploy().exits(77).says("E304").says("permission denied");
+    let grant = format!("GRANT CREATE ON DATABASE {database} TO {database}_visitor");
+    project.pgdeploy(&["plan"]).exits(77).says("E304").says(&grant);
+    admin.run(&grant);
+    project.pgdeploy(&["plan"]).exits(0);
 }
 
 #[test]

@@ -34,9 +34,13 @@ fn dev_stop_and_reset_leave_nothing_running_and_nothing_behind() {
     let url = example.pgdeploy(&["dev", "url"]).exits(0).stdout;
     let mut client = crate::harness::Client::connect(url.trim());
     assert_eq!(client.number("count(*) FROM leads"), 3_000);
+    example.pgdeploy(&["dev", "reset"]).exits(2).says("1 session is connected").says("dev reset --force");
     client.close();
     example.pgdeploy(&["dev", "stop"]).exits(0).says("stopped");
     example.pgdeploy(&["dev", "stop"]).exits(0).says("was not running");
     example.pgdeploy(&["dev", "reset"]).exits(0);
     assert_eq!(example.query("SELECT to_regclass('leads') IS NULL"), "t", "the data are gone");
+    let url = example.pgdeploy(&["dev", "url"]).exits(0).stdout;
+    let _client = crate::harness::Client::connect(url.trim());
+    example.pgdeploy(&["dev", "reset", "--force"]).exits(0);
 }

@@ -72,3 +72,79 @@ fn what_a_lost_session_of_the_journal_had_in_hand_is_written_by_the_next() {
     let all: Vec<String> = (1..=told).map(|seq| seq.to_string()).collect();
     assert_eq!(kept, all.join(","), "every event, in order");
 }
+
+#[test]
+fn a_damaged_ledger_is_2_with_what_is_missing_and_what_to_do() {
+    for (damage, missing) in [
+        ("DROP TABLE pgdeploy.succeeded_files", "pgdeploy.succeeded_files is not there"),
+        ("ALTER TABLE pgdeploy.migrations DROP COLUMN checksum", "checksum"),
+    ] {
+        let project = one_table();
+        project.deploy().exits(0);
+        project.client().run(damage);
+        for command in ["status", "plan", "deploy"] {
+            project.pgdeploy(&[command]).exits(2).says("E315").says(missing).says("restore its schema");
+        }
+    }
+}
+
+#[test]
+fn a_baseline_that_is_interrupted_stamps_nothing_and_closes_its_row() {
+    let project = one_table();
+    project.deploy().exits(0);
+    let mut client = project.client();
+    client.run("DELETE FROM pgdeploy.migrations");
+    let mut holder = project.client();
+    holder.run("BEGIN; LOCK TABLE pgdeploy.migrations IN SHARE MODE");
+    let running = project.start(&["baseline", "--at", "1", "--reason", "a test", "--yes"]);
+    at_work(&mut client, "schema", "INSERT INTO %migrations%");
+    running.signal(Signal::INT);
+    running.wait().exits(130).says("interrupted");
+    assert!(!client.is("EXISTS (SELECT FROM pgdeploy.deployments WHERE status = 'running')"));
+    assert_eq!(
+        client.text("(SELECT exit_code FROM pgdeploy.deployments ORDER BY number DESC LIMIT 1)"),
+        "130"
+    );
+    holder.run("ROLLBACK");
+    until("its session is gone", || {
+        !client.is("EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pgdeploy/schema' AND datname = current_database())")
+    });
+    assert_eq!(client.number("count(*) FROM pgdeploy.migrations"), 0);
+}
+
+/// The exit in the last line of jsonl, in the journal, and in the deployment's row.
+#[track_caller]
+fn recorded(project: &Project, lines: &str, code: i64) {
+    let last: serde_json::Value =
+        serde_json::from_str(lines.lines().last().expect("a line")).expect("a line of JSON");
+    assert_eq!((last["event"].as_str(), last["exit"].as_i64()), (Some("deploy.finished"), Some(code)));
+    let mut client = project.client();
+    let newest = "(SELECT max(number) FROM pgdeploy.deployments)";
+    assert_eq!(
+        client.number(&format!("(body ->> 'exit')::int FROM pgdeploy.journal WHERE event = 'deploy.finished' AND deployment = {newest}")),
+        code
+    );
+    assert_eq!(client.number(&format!("exit_code FROM pgdeploy.deployments WHERE number = {newest}")), code);
+}
+
+#[test]
+fn the_records_name_the_exit_code_that_the_process_ends_with() {
+    let project =
+        Project::new().file("migrations/0001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(60);");
+    let output = project.path().join("events");
+    let running = project.start_into(&["deploy", "--format", "jsonl"], &output);
+    let mut client = project.client();
+    at_work(&mut client, "schema", "%pg_sleep(60)%");
+    running.signal(Signal::INT);
+    running.wait().exits(130);
+    recorded(&project, &std::fs::read_to_string(&output).expect("events"), 130);
+
+    let project = Project::new()
+        .file(
+            "migrations/0001_a.sql",
+            "CREATE TABLE a (id int PRIMARY KEY, b int); INSERT INTO a VALUES (1, 1), (2, 1);",
+        )
+        .file("indexes/a.sql", "CREATE UNIQUE INDEX a_b_key ON a (b);");
+    let outcome = project.pgdeploy(&["deploy", "--format", "jsonl", "--detailed-exitcode"]).exits(3);
+    recorded(&project, &outcome.stdout, 3);
+}

@@ -21,6 +21,7 @@ mod kill;
 mod ledger;
 mod pooler;
 mod promotion;
+mod proof;
 mod schema_gate;
 mod services;
 mod signals;

@@ -72,3 +72,30 @@ fn a_stop_that_hangs_is_ended_with_all_it_started() {
 fn zombie(pid: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
 }
+
+#[test]
+fn status_says_that_they_were_left_stopped() {
+    let project = project().file("migrations/0002_b.sql", "ALTER TABLE nowhere ADD b int;");
+    project.deploy().exits(1);
+    project.pgdeploy(&["status"]).exits(0).says("services        stopped by it");
+    let status = project.pgdeploy(&["status", "--format", "json"]).exits(0).json();
+    assert_eq!(status["last"]["services"], "stopped");
+    let project = project.file("migrations/0002_b.sql", "ALTER TABLE a ADD c int;");
+    project.deploy().exits(0);
+    let status = project.pgdeploy(&["status"]).exits(0);
+    assert!(!status.stdout.contains("services  "), "{}", status.stdout);
+}
+
+#[test]
+fn a_start_that_fails_after_a_stop_that_failed_is_told_with_it() {
+    let project = project().pipeline(
+        "services: { stop: { run: [sh, -c, 'echo first >&2; exit 9'] }, start: { run: [sh, -c, 'echo second >&2; exit 8'] } }\n",
+    );
+    project
+        .deploy()
+        .exits(7)
+        .says("services.stop failed")
+        .says("first")
+        .says("services.start failed")
+        .says("second");
+}

@@ -56,7 +56,7 @@ impl Ended {
             Ended::Complete | Ended::Unchanged | Ended::Gone => None,
             Ended::Cancelled => Some("somebody has cancelled it: pgdeploy backfill resume".into()),
             Ended::Held => Some("somebody has paused it: pgdeploy backfill resume".into()),
-            Ended::Interrupted => Some("it was told to stop".into()),
+            Ended::Interrupted => Some("the deploy had to stop".into()),
             Ended::Incomplete(reason)
             | Ended::Abort(reason)
             | Ended::Refused(reason)

@@ -33,6 +33,7 @@ Exit codes:
   6 the guard refused a file, nothing touched
   4 a gate refused, nothing touched   5 history and files contradict, nothing touched
   7 a service command failed   69 database unreachable in time   75 try again, nothing applied
+  74 the result could not be written to stdout
   77 login or permission   130, 143 interrupted after a clean stop";
 
 #[derive(Debug, Args)]
@@ -66,6 +67,9 @@ pub(crate) enum Format {
     Text,
     Json,
     Jsonl,
+    /// `jsonl` of a command whose lines are events, refusals too.
+    #[value(skip)]
+    Events,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -96,7 +100,7 @@ pub(crate) enum Command {
     /// Deploy, or go on where an earlier deploy ended
     Deploy(Deploy),
     /// Say where an environment stands; changes nothing
-    Status(Look),
+    Status(Status),
     /// Backfills outside of a deploy: run them, on any number of machines; look at them; steer them while they run
     Backfill {
         #[command(subcommand)]
@@ -111,9 +115,9 @@ pub(crate) enum Command {
         /// The folder
         directory: PathBuf,
     },
-    /// Say why a rule is there, which lock it is about, and what to write instead
+    /// Say why a rule is there, which lock it is about, and what to write instead; or what a message's code means
     Explain {
-        /// The rule's id; without it, all of them
+        /// The rule's id, or a code such as E104; without it, all rules
         rule: Option<String>,
     },
     /// Carry the history that another tool has kept in a database over, without running anything; after init --from
@@ -354,6 +358,18 @@ pub(crate) struct Look {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) look: Look,
+    /// Prove that the ledger is what was written into it: exit 5 where it is not
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// A hash that --verify has printed earlier and that was noted elsewhere: it must still be there
+    #[arg(long, value_name = "HASH", requires = "verify")]
+    pub(crate) expect: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Deploy {
     #[command(flatten)]
     pub(crate) environment: Environment,
@@ -363,6 +379,18 @@ pub(crate) struct Deploy {
     /// Who deploys, for the records; default: the CI's user, or the operating system's
     #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
     pub(crate) actor: Option<String>,
+}
+
+/// `pgdeploy deploy --env production`: deploys a release's database changes to the environment `production`, in three stages:
+/// schema migrations (a hard gate), indexes built concurrently, and batched backfills (both warn and go on). Run it again
+/// after anything: it resumes.
+#[derive(Debug, Parser)]
+#[command(name = "deploy_production", version, max_term_width = 100)]
+pub(crate) struct DeployProduction {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(flatten)]
+    pub(crate) deploy: Deploy,
 }
 
 #[derive(Debug, Args)]
@@ -469,8 +497,11 @@ fn settlement(text: &str) -> Result<(String, Settle), String> {
 #[derive(Debug, Args)]
 pub(crate) struct Baseline {
     /// The newest migration that the database has had, such as 0042
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) at: u64,
+    #[arg(long, value_name = "VERSION", required_unless_present = "none", conflicts_with = "none")]
+    pub(crate) at: Option<u64>,
+    /// None of them: what is in the database is not of this pipeline
+    #[arg(long)]
+    pub(crate) none: bool,
     #[command(flatten)]
     pub(crate) vouch: Vouch,
 }
@@ -538,8 +569,12 @@ pub(crate) enum Dev {
     Url,
     /// Stop the server, whoever uses it
     Stop,
-    /// Stop the server and delete its data
-    Reset,
+    /// Stop the server and delete its data; refused while somebody is connected
+    Reset {
+        /// Whoever is connected, a deploy among them
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

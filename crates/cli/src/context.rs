@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use orchestrator::{Failure, Release, Request, Upstream, Verdict};
-use pipeline::{Environment, Pipeline};
+use orchestrator::{Exit, Failure, FileProblem, Record, Release, Request, Upstream};
+use pipeline::{Environment, Pipeline, Secrets};
 use postgres::Target;
 
 use crate::arguments::{Format, Global};
 use crate::database::{self, Database};
-use crate::output::{say, tell};
+use crate::output::{chain, say, tell};
 use crate::render::{Style, diagnostic, ending, json};
 use crate::{exit, identity};
 
@@ -96,22 +96,30 @@ impl Context {
         let target = own.target.clone();
         let mut databases = vec![own];
         let mut upstreams = Vec::new();
+        let mut secrets = self.environment.secrets.clone();
         let needed = if what.with_upstreams { &self.environment.after[..] } else { &[] };
         for name in needed {
-            let target = self.upstream(name, &mut databases).await?;
+            let target = self.upstream(name, &mut databases, &mut secrets).await?;
             upstreams.push(Upstream { name: name.clone(), target });
         }
         let directory = self.directory();
-        let request = Request::new(&self.pipeline, &self.environment, target, release)
+        let mut request = Request::new(&self.pipeline, &self.environment, target, release)
             .upstreams(upstreams)
             .by(identity::actor(what.actor), identity::revision(&directory));
+        request.secrets = secrets;
         Ok(Prepared { request, databases })
     }
 
     /// The database of an environment that comes before this one; `None` for an embedded one that holds nothing yet.
-    async fn upstream(&self, name: &str, databases: &mut Vec<Database>) -> Result<Option<Target>, Told> {
+    async fn upstream(
+        &self,
+        name: &str,
+        databases: &mut Vec<Database>,
+        secrets: &mut Secrets,
+    ) -> Result<Option<Target>, Told> {
         let tell = |error: pipeline::Error| tell_configuration(&error, self.format, self.style);
         let environment = self.pipeline.environment(name, &variable).map_err(tell)?;
+        secrets.extend(&environment.secrets);
         if matches!(environment.database, pipeline::Database::Embedded) {
             let embedded = database::embedded(&self.directory()).map_err(|error| self.tell_error(&error))?;
             if !embedded.is_initialised() {
@@ -129,7 +137,10 @@ impl Context {
             pipeline::Database::Embedded => {
                 Database::embedded(&self.directory(), &self.database_name(environment)).await
             }
-            pipeline::Database::Url(url) => Database::at(url),
+            pipeline::Database::Url(url) => {
+                let target = Target::parse(url).map_err(|error| self.tell(&Failure::session(error)))?;
+                Ok(Database { target, running: None })
+            }
         };
         database.map_err(|error| self.tell_error(&error))
     }
@@ -144,9 +155,15 @@ impl Context {
         tell_failure(failure, self.format, self.style, &self.environment.name)
     }
 
+    /// The same for a command that hears signals.
+    pub(crate) fn tell_after(&self, failure: &Failure, exit: &Exit) -> Told {
+        self.tell(failure);
+        exit::of_failure(failure, exit)
+    }
+
     /// The same for what has no code of its own: the embedded server, mostly.
     pub(crate) fn tell_error(&self, error: &anyhow::Error) -> Told {
-        tell_error(error)
+        tell_failure(&Failure::local(chain(error)), self.format, self.style, &self.environment.name)
     }
 }
 
@@ -198,26 +215,38 @@ pub(crate) fn load_pipeline(global: &Global) -> Result<Pipeline, Told> {
 
 /// Tells what is wrong with pipeline.yaml.
 pub(crate) fn tell_configuration(error: &pipeline::Error, format: Format, style: Style) -> Told {
+    let code = i32::from(exit::UNUSABLE);
     match format {
         Format::Text => tell(diagnostic::all(&error.problems, style)),
-        _ => say(json::pretty(&json::of_configuration(error))),
+        Format::Events => {
+            let problems = error.problems.iter().map(FileProblem::from).collect();
+            let (number, message) = json::CONFIGURATION;
+            say(json::pretty(&Record::refusal("", code, number, message, problems, None)));
+        }
+        Format::Json | Format::Jsonl => say(json::pretty(&json::of_configuration(error))),
     }
-    ExitCode::from(exit::UNUSABLE)
+    exit::of(code)
 }
 
 /// Tells why a command cannot go on.
 pub(crate) fn tell_failure(failure: &Failure, format: Format, style: Style, environment: &str) -> Told {
+    let code = failure.verdict.exit_code();
     match format {
         Format::Text => tell(ending::of_failure(failure, environment, style).trim_end()),
-        _ => {
+        Format::Events => {
+            let problems = failure.problems.iter().map(FileProblem::from).collect();
+            let next = failure.next.as_ref().map(|next| next.replace("{env}", environment));
+            let message = &failure.message;
+            say(json::pretty(&Record::refusal(environment, code, failure.code, message, problems, next)));
+        }
+        Format::Json | Format::Jsonl => {
             say(json::pretty(&serde_json::json!({"v": 1, "failure": json::of_failure(failure, environment)})))
         }
     }
-    exit::of_verdict(failure.verdict)
+    exit::of(code)
 }
 
 /// The same for what has no code of its own.
-pub(crate) fn tell_error(error: &anyhow::Error) -> Told {
-    tell(format_args!("pgdeploy: {error:#}"));
-    exit::of_verdict(Verdict::Unusable)
+pub(crate) fn tell_error(error: &anyhow::Error, format: Format, style: Style) -> Told {
+    tell_failure(&Failure::local(chain(error)), format, style, "")
 }

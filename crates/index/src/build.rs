@@ -39,7 +39,7 @@ pub(crate) enum Reason {
 impl Reason {
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Reason::Stopped => "the deploy was interrupted",
+            Reason::Stopped => "the deploy had to stop",
             Reason::Budget => "the stage's budget is used up",
             Reason::Timeout => "the time that its file gives it is over",
             Reason::Writers => "transactions that write to the table have been open for too long",

@@ -41,8 +41,7 @@ impl Worker<'_> {
             let tree = Tree::read(&mut self.session, table.oid).await?;
             if self.is_stopped() || self.is_over() {
                 reasons.push(
-                    if self.is_stopped() { "the deploy was interrupted" } else { self.over.words() }
-                        .to_owned(),
+                    if self.is_stopped() { "the deploy had to stop" } else { self.over.words() }.to_owned(),
                 );
                 break;
             }

@@ -1,6 +1,7 @@
 //! A change of the history that a person vouches for: recorded like a deploy, with who and why.
 
 use postgres::RunLock;
+use tokio_util::sync::CancellationToken;
 
 use crate::deploy::bootstrap;
 use crate::deployment::Deployment;
@@ -17,6 +18,8 @@ pub(crate) struct Act<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) recorder: Recorder<'a>,
     pub(crate) records: tokio::sync::mpsc::UnboundedReceiver<Record>,
+    /// Ends it before it has written anything.
+    pub(crate) stop: CancellationToken,
 }
 
 impl Act<'_> {
@@ -26,19 +29,26 @@ impl Act<'_> {
         self,
         work: impl AsyncFnOnce(&mut Deployment, &Recorder<'_>) -> Result<T, Failure>,
     ) -> Result<(i64, T), Failure> {
-        let Act { request, lock, plan, recorder, records } = self;
+        let Act { request, lock, plan, recorder, records, stop } = self;
         let mut session = lock.session("ledger").await.map_err(Failure::session)?;
         bootstrap(request, &mut session, lock).await?;
-        let mut row = Deployment::open(session, request, plan).await.map_err(Failure::session)?;
+        let mut row =
+            Deployment::open(session, request, plan).await.map_err(Failure::session)?.stopped_by(&stop);
         recorder.number(row.number);
         let journal = lock.session("journal").await.map_err(Failure::session)?;
         let journal = Journal::start(journal, &request.ledger, row.number, records);
-        let result = work(&mut row, &recorder).await;
+        // What the work has not committed by then is rolled back with its session.
+        let result = tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(Failure::interrupted("interrupted; pgdeploy status says whether it was done")),
+            result = work(&mut row, &recorder) => result,
+        };
         drop(recorder);
-        journal.finish().await;
+        row.journal_missing = journal.finish().await;
         let number = row.number;
         let verdict = result.as_ref().err().map_or(Verdict::Succeeded, |failure| failure.verdict);
-        let closed = row.close(verdict.status(), verdict.exit_code(), &[]).await.map_err(Failure::session);
+        let closed =
+            row.close(verdict.status(), request.exit.code(verdict), &[]).await.map_err(Failure::session);
         let done = result?;
         closed?;
         Ok((number, done))

@@ -8,9 +8,9 @@ use adopt::{Carried, Manifest, Outcome, Settle};
 use postgres::Session;
 use serde::Serialize;
 use sql::Problem;
+use tokio_util::sync::CancellationToken;
 
 use crate::act::Act;
-use crate::deploy::take_lock;
 use crate::event::DeployEvent;
 use crate::failure::Failure;
 use crate::plan::Plan;
@@ -54,10 +54,10 @@ pub async fn adopt(
     settle: &BTreeMap<String, Settle>,
     reason: &str,
     act: bool,
+    stop: &CancellationToken,
 ) -> Result<Adoption, Failure> {
     let (recorder, records) = Recorder::new(&request.environment, &|_| {});
-    let mut session = reach::for_writing(request, &recorder).await?;
-    let lock = take_lock(request, &recorder).await?;
+    let (mut session, lock) = reach::to_act(request, &recorder, stop).await?;
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
     if plan.schema.applied > 0 {
         return Err(Failure::adoption(vec![has_history(plan.schema.applied)]));
@@ -90,7 +90,7 @@ pub async fn adopt(
         reason: reason.to_owned(),
     };
     let migrations: Vec<_> = imported.iter().map(|imported| imported.migration).collect();
-    let act = Act { request, lock: &lock, plan: &plan, recorder, records };
+    let act = Act { request, lock: &lock, plan: &plan, recorder, records, stop: stop.clone() };
     let (number, ()) = act
         .run(async |row, recorder| {
             schema::import(&lock, &imported, &request.ledger, row.number).await.map_err(Failure::session)?;

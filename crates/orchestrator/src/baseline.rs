@@ -1,11 +1,11 @@
 //! Adopting a database: the history that a person vouches for.
 
 use postgres::{RunLock, Session};
+use tokio_util::sync::CancellationToken;
 
 use crate::act::Act;
-use crate::deploy::take_lock;
 use crate::event::DeployEvent;
-use crate::failure::Failure;
+use crate::failure::{Failure, counted};
 use crate::plan::Plan;
 use crate::reach;
 use crate::record::Recorder;
@@ -20,19 +20,29 @@ pub struct Baseline {
     pub deployment: Option<i64>,
 }
 
-/// Stamps every migration up to `version` as being in the database, without running it. Refused where the database has
-/// a history, or where its catalog does not hold what the files make. Without `act` it only says what it would do.
-pub async fn baseline(request: &Request, version: u64, reason: &str, act: bool) -> Result<Baseline, Failure> {
-    let Some(covered) = schema::covered(&request.release.migrations, version) else {
-        return Err(Failure::baseline(format!("no file in the release has version {version}"), Vec::new()));
+/// Stamps every migration up to `version` as being in the database, without running it; without a version none, which says
+/// that what is there is somebody else's. Refused where the database has a history, or where its catalog does not hold what the files make. Without `act` it only says what it would do.
+pub async fn baseline(
+    request: &Request,
+    version: Option<u64>,
+    reason: &str,
+    act: bool,
+    stop: &CancellationToken,
+) -> Result<Baseline, Failure> {
+    let covered = match version {
+        None => &[][..],
+        Some(version) => schema::covered(&request.release.migrations, version).ok_or_else(|| {
+            Failure::baseline(format!("no file in the release has version {version}"), Vec::new())
+        })?,
     };
     let (recorder, records) = Recorder::new(&request.environment, &|_| {});
-    let mut session = reach::for_writing(request, &recorder).await?;
-    let lock = take_lock(request, &recorder).await?;
+    let (mut session, lock) = reach::to_act(request, &recorder, stop).await?;
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
     if plan.schema.applied > 0 {
-        let message =
-            format!("the database has a history already: {} migrations are in", plan.schema.applied);
+        let message = format!(
+            "the database has a history already: {} in it",
+            counted(plan.schema.applied, "migration")
+        );
         return Err(Failure::baseline(message, Vec::new()));
     }
     agrees(&mut session, request, covered).await?;
@@ -40,7 +50,7 @@ pub async fn baseline(request: &Request, version: u64, reason: &str, act: bool) 
     if !act {
         return Ok(Baseline { migrations, deployment: None });
     }
-    let act = Act { request, lock: &lock, plan: &plan, recorder, records };
+    let act = Act { request, lock: &lock, plan: &plan, recorder, records, stop: stop.clone() };
     let deployment = Some(stamp(act, covered, reason).await?);
     lock.release().await;
     Ok(Baseline { migrations, deployment })
@@ -52,11 +62,12 @@ pub(crate) async fn adopt(
     session: &mut Session,
     lock: &RunLock,
     plan: &Plan,
+    stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let covered = &request.release.migrations.0;
     agrees(session, request, covered).await?;
     let (recorder, records) = Recorder::new(&request.environment, &|_| {});
-    let act = Act { request, lock, plan, recorder, records };
+    let act = Act { request, lock, plan, recorder, records, stop: stop.clone() };
     stamp(act, covered, "stages.schema.when_unmanaged: baseline").await.map(drop)
 }
 
@@ -66,6 +77,9 @@ async fn stamp(act: Act<'_>, covered: &[schema::Migration], reason: &str) -> Res
         .run(async |row, recorder| {
             schema::baseline(lock, covered, &request.ledger, row.number).await.map_err(Failure::session)?;
             row.have_had(request, &covered.iter().collect::<Vec<_>>()).await?;
+            if covered.is_empty() {
+                row.vouched().await.map_err(Failure::session)?;
+            }
             let at = covered.last().map(|migration| migration.id().to_owned()).unwrap_or_default();
             recorder.record(DeployEvent::Baselined {
                 at,

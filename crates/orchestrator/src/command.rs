@@ -4,18 +4,20 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use pipeline::Secrets;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 /// How much of a program's output is kept.
 const TAIL: usize = 2_000;
 
-/// Runs an argument list to its end. The error says why it failed, with the end of its output.
+/// Runs an argument list to its end. The error says why it failed, with the end of its output, without `secrets`.
 pub(crate) async fn run(
     argv: &[String],
     directory: &Path,
     variables: &[(&str, String)],
     timeout: Duration,
+    secrets: &Secrets,
 ) -> Result<(), String> {
     let Some((program, arguments)) = argv.split_first() else { return Err("no program is named".into()) };
     let mut command = Command::new(program);
@@ -26,6 +28,7 @@ pub(crate) async fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command.envs(variables.iter().map(|(name, value)| (name, value))).process_group(0).kill_on_drop(true);
+    let program = secrets.redact(program);
     let mut child = command.spawn().map_err(|error| format!("{program} cannot be started: {error}"))?;
     let group = Group(child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())));
     let (mut output, mut errors) = (child.stdout.take(), child.stderr.take());
@@ -44,13 +47,14 @@ pub(crate) async fn run(
     group.disarm();
     // A grandchild in the background may hold the pipe open for ever.
     let said = tokio::time::timeout(Duration::from_millis(500), &mut reading).await.unwrap_or_default();
+    let said = tail(&said, secrets);
     match ended {
         Err(_) => {
             let limit = humantime::format_duration(timeout);
-            Err(format!("{program} was ended after {limit}{}", tail(&said)))
+            Err(format!("{program} was ended after {limit}{said}"))
         }
         Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(format!("{program} failed: {status}{}", tail(&said))),
+        Ok(Ok(status)) => Err(format!("{program} failed: {status}{said}")),
         Ok(Err(error)) => Err(format!("{program} cannot be waited for: {error}")),
     }
 }
@@ -83,8 +87,10 @@ async fn read_to_end(pipe: &mut Option<impl tokio::io::AsyncRead + Unpin>, into:
     }
 }
 
-fn tail(output: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&output[output.len().saturating_sub(TAIL)..]);
+/// The end of what it said. Secrets go before it is cut, so that none is cut in two; a NUL could not be recorded.
+fn tail(output: &[u8], secrets: &Secrets) -> String {
+    let text = secrets.redact(&String::from_utf8_lossy(output)).replace('\0', "\u{fffd}");
     let text = text.trim();
-    if text.is_empty() { String::new() } else { format!("; it said: {text}") }
+    let cut = (text.len().saturating_sub(TAIL)..).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    if text.is_empty() { String::new() } else { format!("; it said: {}", &text[cut..]) }
 }

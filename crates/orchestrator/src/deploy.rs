@@ -90,7 +90,7 @@ impl Run<'_> {
         let plan = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(Failure::interrupted("interrupted before anything was touched")),
-            plan = self.plan(&mut session, lock) => plan?,
+            plan = self.plan(&mut session, lock, stop) => plan?,
         };
         tokio::select! {
             biased;
@@ -107,7 +107,12 @@ impl Run<'_> {
 
     /// Reads what is to be done and asks everything that may refuse it. An old ledger is brought up to date for that; a
     /// missing one is not made yet.
-    async fn plan(&self, session: &mut Session, lock: &RunLock) -> Result<Plan, Failure> {
+    async fn plan(
+        &self,
+        session: &mut Session,
+        lock: &RunLock,
+        stop: &CancellationToken,
+    ) -> Result<Plan, Failure> {
         let request = self.request;
         if postgres::ledger::exists(session, &request.ledger).await.map_err(Failure::session)? {
             bootstrap(request, session, lock).await?;
@@ -116,7 +121,7 @@ impl Run<'_> {
         if request.baseline_when_unmanaged
             && matches!(plan.schema.state, Some(schema::State::Unmanaged { .. }))
         {
-            baseline::adopt(request, session, lock, &plan).await?;
+            baseline::adopt(request, session, lock, &plan, stop).await?;
             plan = Plan::read(session, request).await.map_err(Failure::session)?;
         }
         self.planned(&plan, session);
@@ -179,7 +184,14 @@ impl Run<'_> {
         let unchanged = self.summary.migrations.is_empty();
         if stopped && (passed_the_gate || unchanged) && !lock.lost().is_cancelled() {
             let restarted = services::start(self.request, row, &self.recorder).await;
-            result = result.and(restarted);
+            result = match (result, restarted) {
+                // What came first is what has to be mended first; the other is told with it.
+                (Err(mut first), Err(second)) => {
+                    first.evidence.push(format!("{}: {}", second.code, second.message));
+                    Err(first)
+                }
+                (result, restarted) => result.and(restarted),
+            };
         } else if let (true, Err(failure)) = (stopped, &mut result) {
             failure
                 .evidence
@@ -257,17 +269,25 @@ impl Run<'_> {
             None if self.warnings.is_empty() => Verdict::Succeeded,
             None => Verdict::Warnings,
         };
-        let duration = started.elapsed();
         let deployment = self.deployment.as_ref().map(|row| row.number);
-        let report =
-            Report { deployment, verdict, duration, warnings: self.warnings, failure, summary: self.summary };
-        self.recorder.record(DeployEvent::finished(&report));
+        let report = Report {
+            deployment,
+            verdict,
+            exit: self.request.exit.code(verdict),
+            duration: started.elapsed(),
+            warnings: self.warnings,
+            failure,
+            summary: self.summary,
+        };
+        self.recorder.record(DeployEvent::finished(&report, &self.request.environment));
         // The journal ends when the recorder, which feeds it, is gone; the row is closed after its last line.
         drop(self.recorder);
-        if let Some(journal) = self.journal.take() {
-            journal.finish().await;
-        }
-        if let Some(row) = self.deployment.take() {
+        let missing = match self.journal.take() {
+            Some(journal) => journal.finish().await,
+            None => 0,
+        };
+        if let Some(mut row) = self.deployment.take() {
+            row.journal_missing = missing;
             row.close_as(&report).await;
         }
         report

@@ -25,6 +25,8 @@ pub(crate) struct Deployment {
     pub(crate) closed_earlier: Option<i64>,
     /// Whether a deployment before this one left the services stopped.
     pub(crate) found_services_stopped: bool,
+    /// How many events the journal lacks.
+    pub(crate) journal_missing: usize,
     /// Fires when there is no time to wait for others any more.
     stop: CancellationToken,
 }
@@ -88,7 +90,7 @@ impl Deployment {
         .await?;
         let number = row.try_get(0)?;
         let stop = CancellationToken::new();
-        Ok(Self { session, ledger, number, closed_earlier, found_services_stopped, stop })
+        Ok(Self { session, ledger, number, closed_earlier, found_services_stopped, journal_missing: 0, stop })
     }
 
     /// The same, in a hurry once `stop` has fired.
@@ -188,11 +190,16 @@ impl Deployment {
         Ok(())
     }
 
+    /// Records that none of the migrations has run here: what is in the database is somebody else's.
+    pub(crate) async fn vouched(&mut self) -> Result<(), Error> {
+        let text = format!("UPDATE {}.deployments SET vouched = true WHERE number = $1", self.ledger);
+        self.write(query(&text).bind(self.number)).await
+    }
+
     /// Closes the row as a deploy has ended. One that cannot be closed (the server is gone) is closed as interrupted by the
     /// next deploy.
     pub(crate) async fn close_as(self, report: &Report) {
-        let (status, exit) = (report.verdict.status(), report.verdict.exit_code());
-        if let Err(error) = self.close(status, exit, &report.warnings).await {
+        if let Err(error) = self.close(report.verdict.status(), report.exit, &report.warnings).await {
             tracing::warn!(%error, "the deployment's row could not be closed");
         }
     }
@@ -200,12 +207,17 @@ impl Deployment {
     /// Closes the row. A row that somebody else has closed in the meantime (we had lost the lock) is left alone.
     pub(crate) async fn close(mut self, status: &str, exit: i32, warnings: &[Warning]) -> Result<(), Error> {
         let text = format!(
-            "UPDATE {}.deployments SET status = $2, exit_code = $3, warnings = $4, finished_at = clock_timestamp() \
+            "UPDATE {0}.deployments SET status = $2, exit_code = $3, warnings = $4, finished_at = clock_timestamp(), journal_missing = $5, \
+               journal_head = (SELECT j.hash FROM {0}.journal j WHERE j.deployment = $1 ORDER BY j.seq DESC LIMIT 1) \
              WHERE number = $1 AND status = 'running'",
             self.ledger
         );
+        let missing = i32::try_from(self.journal_missing).unwrap_or(i32::MAX);
         let warnings = serde_json::to_value(warnings).unwrap_or_default();
-        self.write(query(&text).bind(self.number).bind(status.to_owned()).bind(exit).bind(warnings)).await?;
+        self.write(
+            query(&text).bind(self.number).bind(status.to_owned()).bind(exit).bind(warnings).bind(missing),
+        )
+        .await?;
         self.session.close().await;
         Ok(())
     }

@@ -174,6 +174,8 @@ pub enum DeployEvent {
         migration: String,
         /// What changed.
         effect: String,
+        /// The hash that the history has for its file from now on, where that changed.
+        checksum: Option<String>,
         /// Why.
         reason: String,
     },
@@ -220,19 +222,73 @@ pub enum DeployEvent {
         code: Option<String>,
         /// What ended it, where it failed.
         message: Option<String>,
+        /// What is wrong with files, with the places.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        problems: Vec<FileProblem>,
+        /// What to type or do next, where it failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
     },
 }
 
+/// Something wrong with a file.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct FileProblem {
+    /// Stable code.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// The file.
+    pub path: String,
+    /// From 1.
+    pub line: Option<usize>,
+    /// From 1, in characters.
+    pub column: Option<usize>,
+    /// What to write or type instead.
+    pub help: Option<String>,
+}
+
+impl From<&sql::Problem> for FileProblem {
+    fn from(problem: &sql::Problem) -> Self {
+        let place = problem.place();
+        Self {
+            code: problem.code.to_owned(),
+            message: problem.message.clone(),
+            path: problem.path.display().to_string(),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            help: problem.help.clone(),
+        }
+    }
+}
+
+impl From<&pipeline::Problem> for FileProblem {
+    fn from(problem: &pipeline::Problem) -> Self {
+        Self {
+            code: problem.code.to_owned(),
+            message: problem.message.clone(),
+            path: problem.path.display().to_string(),
+            line: problem.line(),
+            column: problem.column(),
+            help: problem.help.clone(),
+        }
+    }
+}
+
 impl DeployEvent {
-    /// The last event of a stream.
-    pub(crate) fn finished(report: &Report) -> Self {
+    /// How a deploy has ended.
+    pub(crate) fn finished(report: &Report, environment: &str) -> Self {
         let failure = report.failure.as_ref();
+        let next = failure.and_then(|failure| failure.next.as_ref());
         DeployEvent::Finished {
             status: report.verdict.status().to_owned(),
-            exit: report.verdict.exit_code(),
+            exit: report.exit,
             duration_ms: u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
             code: failure.map(|failure| failure.code.to_owned()),
             message: failure.map(|failure| failure.message.clone()),
+            problems: failure
+                .map_or_else(Vec::new, |failure| failure.problems.iter().map(FileProblem::from).collect()),
+            next: next.map(|next| next.replace("{env}", environment)),
         }
     }
 }

@@ -65,9 +65,20 @@ impl Failure {
         }
     }
 
-    fn next(mut self, next: impl Into<String>) -> Self {
+    /// What to type or do next.
+    pub fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
         self
+    }
+
+    /// What was typed cannot be done.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Verdict::Unusable, "E272", message)
+    }
+
+    /// The embedded server, or this machine's files.
+    pub fn local(message: impl Into<String>) -> Self {
+        Self::new(Verdict::Unusable, "E314", message)
     }
 
     /// Files that cannot be used.
@@ -85,7 +96,7 @@ impl Failure {
 
     /// A database that has objects but no history of ours: which migrations it has had is for a person to say.
     pub(crate) fn unmanaged(state: &schema::State) -> Result<(), Self> {
-        let mut next = "say up to which file it is: pgdeploy baseline --at VERSION --reason TEXT --env {env}, or deploy to an empty database";
+        let mut next = "say up to which file it is: pgdeploy baseline --at VERSION --reason TEXT --env {env}; where what is there is not of this pipeline: pgdeploy baseline --none --reason TEXT --env {env}; or deploy to an empty database";
         let message = match state {
             schema::State::Fresh | schema::State::Managed => return Ok(()),
             schema::State::Unmanaged { objects, example } => format!(
@@ -99,6 +110,14 @@ impl Failure {
             }
         };
         Err(Self::new(Verdict::Integrity, "E107", message).next(next))
+    }
+
+    /// The ledger is not what was written into it.
+    pub fn tampered(findings: Vec<Problem>) -> Self {
+        let message = format!("the ledger is not what was written: {}", counted(findings.len(), "finding"));
+        Self { problems: findings, ..Self::new(Verdict::Integrity, "E140", message) }.next(
+            "compare with a backup, or with another environment's ledger, and find out who could write to it",
+        )
     }
 
     pub(crate) fn baseline(message: impl Into<String>, evidence: Vec<String>) -> Self {
@@ -227,9 +246,28 @@ impl Failure {
                     .next("use the pgdeploy that wrote it, or a newer one"),
                 Error::Tls(_) | Error::Address(_) => Self::new(Verdict::Unusable, "E307", error.to_string())
                     .next("correct the environment's URL (sslmode, sslrootcert)"),
-                _ => Self::new(Verdict::GateFailed, "E308", error.to_string()),
+                _ => match error.sqlstate() {
+                    // undefined_table, _column, _function, _schema: nothing of ours asks for what it does not know.
+                    Some("42P01" | "42703" | "42883" | "3F000") => Self::damaged(error.to_string()),
+                    _ => Self::new(Verdict::GateFailed, "E308", error.to_string())
+                        .next("if nothing of yours explains it, it is a bug: report it with this line"),
+                },
             },
         }
+    }
+
+    /// Something of the ledger is missing.
+    pub(crate) fn damaged(message: impl Into<String>) -> Self {
+        Self::new(Verdict::Unusable, "E315", format!("the ledger is damaged: {}", message.into())).next(
+            "restore its schema from a backup (pg_restore --schema); without one: ALTER SCHEMA .. RENAME it out of the way, \
+             then pgdeploy baseline --at VERSION --reason TEXT --env {env}",
+        )
+    }
+
+    /// The role could not even make the ledger.
+    pub(crate) fn may_not_create(role: &str, what: &str, grant: &str) -> Self {
+        let message = format!("a right is missing: the role {role} may not create {what}");
+        Self::new(Verdict::Denied, "E304", message).next(format!("{grant}; or deploy as the owner"))
     }
 
     pub(crate) fn wait(error: WaitError) -> Self {

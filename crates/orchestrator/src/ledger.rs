@@ -2,10 +2,39 @@
 
 use postgres::ledger::Component;
 
+/// The hash of a row of the journal, as SQL: over the hash before it and all that the row says, as the text of a JSON array,
+/// in which nothing can be taken for something else. Proofs compute it themselves: a function in the database could be
+/// changed with the rows. Both must stay the same for ever.
+macro_rules! journal_hash {
+    ($previous:literal, $row:literal) => {
+        concat!(
+            "pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_build_array(pg_catalog.encode(",
+            $previous,
+            ", 'hex'), ",
+            $row,
+            ".deployment, ",
+            $row,
+            ".seq, pg_catalog.to_char(",
+            $row,
+            ".at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), ",
+            $row,
+            ".event, ",
+            $row,
+            ".body)::pg_catalog.text, 'UTF8'))"
+        )
+    };
+}
+
+pub(crate) use journal_hash;
+
+/// The version of [`ORCHESTRATOR`] that chains the journal.
+pub(crate) const CHAINED_SINCE: i32 = 2;
+
 /// Deployments, their journal, and which files have succeeded here.
 const ORCHESTRATOR: Component = Component {
     name: "orchestrator",
-    steps: &["CREATE TABLE {schema}.deployments ( \
+    steps: &[
+        "CREATE TABLE {schema}.deployments ( \
            number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
            pipeline text NOT NULL, \
            environment text NOT NULL, \
@@ -46,7 +75,33 @@ const ORCHESTRATOR: Component = Component {
            deployment bigint NOT NULL REFERENCES {schema}.deployments, \
            succeeded_at timestamptz NOT NULL DEFAULT clock_timestamp(), \
            PRIMARY KEY (stage, path, sha256)); \
-         COMMENT ON TABLE {schema}.succeeded_files IS 'what environments that name this one in `after` may deploy'"],
+         COMMENT ON TABLE {schema}.succeeded_files IS 'what environments that name this one in `after` may deploy'",
+        concat!(
+            "ALTER TABLE {schema}.deployments ADD COLUMN journal_head bytea, \
+               ADD COLUMN journal_missing int NOT NULL DEFAULT 0, \
+               ADD COLUMN vouched boolean NOT NULL DEFAULT false; \
+             COMMENT ON COLUMN {schema}.deployments.journal_head IS 'the hash of the last row of its journal when it ended'; \
+             COMMENT ON COLUMN {schema}.deployments.journal_missing IS 'how many events could not be written'; \
+             COMMENT ON COLUMN {schema}.deployments.vouched IS 'somebody said that none of the migrations had run here then'; \
+             ALTER TABLE {schema}.journal ADD COLUMN previous bytea, ADD COLUMN hash bytea; \
+             COMMENT ON COLUMN {schema}.journal.hash IS 'SHA-256 over the row and the hash before it; NULL in rows from before the chain'; \
+             CREATE UNIQUE INDEX journal_previous ON {schema}.journal (previous); \
+             CREATE FUNCTION {schema}.journal_is_chained() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$ \
+               BEGIN \
+                 SELECT j.hash INTO NEW.previous FROM {schema}.journal j \
+                   WHERE j.deployment = NEW.deployment AND j.hash IS NOT NULL ORDER BY j.seq DESC LIMIT 1; \
+                 IF NEW.previous IS NULL THEN \
+                   SELECT j.hash INTO NEW.previous FROM {schema}.journal j \
+                     WHERE j.hash IS NOT NULL ORDER BY j.deployment DESC, j.seq DESC LIMIT 1; \
+                 END IF; \
+                 NEW.previous := coalesce(NEW.previous, ''::bytea); \
+                 NEW.hash := ",
+            journal_hash!("NEW.previous", "NEW"),
+            "; RETURN NEW; END $$; \
+             CREATE TRIGGER chained BEFORE INSERT ON {schema}.journal \
+               FOR EACH ROW EXECUTE FUNCTION {schema}.journal_is_chained()"
+        ),
+    ],
 };
 
 /// Every table of ours, in the order in which they are created.

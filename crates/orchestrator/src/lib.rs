@@ -40,6 +40,7 @@ mod rollback;
 mod services;
 mod stages;
 mod status;
+mod verify;
 
 pub use adopt::{Adoption, ImportedMigration, adopt, unreadable};
 pub use backfills::{
@@ -48,7 +49,7 @@ pub use backfills::{
 };
 pub use baseline::{Baseline, baseline};
 pub use deploy::deploy;
-pub use event::{DeployEvent, Event, StageName, StageResult};
+pub use event::{DeployEvent, Event, FileProblem, StageName, StageResult};
 pub use extraction::{applied_versions, extractions};
 pub use failure::{Failure, Verdict};
 pub use index_repair::{IndexList, list_indexes, repair_indexes};
@@ -59,10 +60,11 @@ pub use record::{Observer, Record, jsonl_schema};
 pub use rehearsal::{RoundTrips, fingerprint, round_trips};
 pub use release::{Folders, Release};
 pub use repair::{Repaired, repair};
-pub use report::{Report, Summary};
+pub use report::{Exit, Report, Summary};
 pub use request::{Actor, Request, Revision, Upstream};
 pub use rollback::{RollbackTo, RolledBack, rollback};
 pub use status::{LastDeployment, Status, status};
+pub use verify::{Proof, verify};
 
 /// The stages, for whoever reads their events and plans.
 pub use {backfill, index, schema};

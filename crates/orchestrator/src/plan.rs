@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use postgres::{Error, Session};
+use postgres::{Error, Row, Session};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sql::Problem;
@@ -41,6 +41,7 @@ impl Plan {
             snapshot: release.snapshot.as_ref(),
         };
         let schema = schema::plan(session, &files, ledger, &request.schema, &backfills).await?;
+        let schema = schema::Plan { state: vouched(session, ledger, schema.state).await?, ..schema };
         let index = index::plan(session, &release.indexes, &request.index, ledger).await?;
         let index = contract::without_waiting(session, request, index).await?;
         let backfill = backfill::plan(session, &release.backfills, ledger).await?;
@@ -89,6 +90,25 @@ impl Plan {
     pub fn backfill_rows(&self) -> Option<u64> {
         self.backfill.pending().map(|item| item.estimated_rows).sum()
     }
+}
+
+/// A database of which somebody has said that its objects are not of this pipeline is managed from then on.
+async fn vouched(
+    session: &mut Session,
+    ledger: &str,
+    state: Option<schema::State>,
+) -> Result<Option<schema::State>, Error> {
+    let is_open = matches!(state, Some(schema::State::Unmanaged { .. } | schema::State::Foreign { .. }));
+    if !is_open || !postgres::ledger::exists(session, ledger).await? {
+        return Ok(state);
+    }
+    // An older ledger does not have the column, and a plan may not bring it up to date.
+    let text = format!(
+        "SELECT EXISTS (SELECT FROM {}.deployments d WHERE status = 'succeeded' AND (pg_catalog.to_jsonb(d) ->> 'vouched')::boolean)",
+        sql::identifier(ledger)
+    );
+    let is_vouched: bool = session.one(&text).await?.try_get(0)?;
+    Ok(if is_vouched { Some(schema::State::Managed) } else { state })
 }
 
 fn hash(release: &str, schema: &schema::Plan, index: &index::Plan, backfill: &backfill::Plan) -> String {
@@ -207,6 +227,7 @@ impl SchemaPlan {
 /// Says what a deploy would do, and what would refuse it. Reads only, without the run lock.
 pub async fn plan(request: &Request) -> Result<PlanReport, Failure> {
     let mut session = reach::for_reading(request).await?;
+    reach::may_create_ledger(&mut session, request).await?;
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
     plan.refuse()?;
     let judged = iron_rule::ask(request, &plan.schema, &mut session).await?;

@@ -1,7 +1,9 @@
 //! Getting to the database: patiently, and only to one that can be deployed to.
 
-use postgres::{Row, Session, query};
+use postgres::{Row, RunLock, Session, query};
+use tokio_util::sync::CancellationToken;
 
+use crate::deploy::take_lock;
 use crate::event::DeployEvent;
 use crate::failure::Failure;
 use crate::record::Recorder;
@@ -24,6 +26,23 @@ pub(crate) async fn for_writing(request: &Request, recorder: &Recorder<'_>) -> R
     Ok(session)
 }
 
+/// What a change of the history needs: the session and the run lock, unless a stop is asked for before they are had.
+pub(crate) async fn to_act(
+    request: &Request,
+    recorder: &Recorder<'_>,
+    stop: &CancellationToken,
+) -> Result<(Session, RunLock), Failure> {
+    let reached = async {
+        let session = for_writing(request, recorder).await?;
+        Ok((session, take_lock(request, recorder).await?))
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Failure::interrupted("interrupted before anything was touched")),
+        reached = reached => reached,
+    }
+}
+
 /// A session that cannot write, at once or not at all: what `plan` and `status` look through. A standby will do.
 pub(crate) async fn for_reading(request: &Request) -> Result<Session, Failure> {
     let mut session = request.target.connect_read_only("status").await.map_err(Failure::session)?;
@@ -41,6 +60,12 @@ async fn understood(session: &mut Session, request: &Request) -> Result<(), Fail
     if !postgres::ledger::exists(session, ledger).await.map_err(Failure::session)? {
         return Ok(());
     }
+    let missing = postgres::ledger::missing_tables(session, ledger, &crate::ledger::COMPONENTS)
+        .await
+        .map_err(Failure::session)?;
+    if !missing.is_empty() {
+        return Err(Failure::damaged(format!("{} {} not there", missing.join(", "), is(missing.len()))));
+    }
     let text =
         format!("SELECT pipeline FROM {}.deployments WHERE pipeline <> $1 LIMIT 1", sql::identifier(ledger));
     let other = query(&text).bind(&request.pipeline).fetch_optional(session.connection()).await;
@@ -51,4 +76,39 @@ async fn understood(session: &mut Session, request: &Request) -> Result<(), Fail
         }
         None => Ok(()),
     }
+}
+
+fn is(number: usize) -> &'static str {
+    if number == 1 { "is" } else { "are" }
+}
+
+/// Whether a deploy could make the ledger where there is none: told by a plan, before it fails a deploy.
+pub(crate) async fn may_create_ledger(session: &mut Session, request: &Request) -> Result<(), Failure> {
+    if postgres::ledger::exists(session, &request.ledger).await.map_err(Failure::session)? {
+        return Ok(());
+    }
+    let text = "SELECT current_user::text, current_database()::text, n.oid IS NOT NULL, \
+         CASE WHEN n.oid IS NULL THEN pg_catalog.has_database_privilege(current_database(), 'CREATE') \
+           ELSE pg_catalog.has_schema_privilege(n.oid, 'CREATE') END \
+         FROM (SELECT) one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1";
+    let row = query(text).bind(&request.ledger).fetch_one(session.connection()).await;
+    let (role, database, has_schema, may): (String, String, bool, bool) = row
+        .and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?)))
+        .map_err(postgres::Error::from)
+        .map_err(Failure::session)?;
+    if may {
+        return Ok(());
+    }
+    let (ledger, to) = (sql::identifier(&request.ledger), sql::identifier(&role));
+    let (what, grant) = match has_schema {
+        true => {
+            (format!("tables in the schema {ledger}"), format!("GRANT CREATE ON SCHEMA {ledger} TO {to}"))
+        }
+        false => {
+            let database = sql::identifier(&database);
+            let what = format!("the ledger's schema {ledger} in the database {database}");
+            (what, format!("GRANT CREATE ON DATABASE {database} TO {to}"))
+        }
+    };
+    Err(Failure::may_not_create(&role, &what, &grant))
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::event::Event;
+use crate::event::{DeployEvent, Event, FileProblem};
 
 /// One line of the stream. `seq` counts from 1 without gaps.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
@@ -25,6 +25,36 @@ pub struct Record {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
+}
+
+impl Record {
+    /// The only line of a stream that ends before a deploy has begun.
+    pub fn refusal(
+        environment: &str,
+        exit: i32,
+        code: &str,
+        message: &str,
+        problems: Vec<FileProblem>,
+        next: Option<String>,
+    ) -> Self {
+        let event = DeployEvent::Finished {
+            status: "failed".to_owned(),
+            exit,
+            duration_ms: 0,
+            code: Some(code.to_owned()),
+            message: Some(message.to_owned()),
+            problems,
+            next,
+        };
+        Self {
+            v: 1,
+            seq: 1,
+            ts: Utc::now(),
+            deployment: None,
+            env: environment.to_owned(),
+            event: event.into(),
+        }
+    }
 }
 
 /// Sees every record as it happens. It must return at once.

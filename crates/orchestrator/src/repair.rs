@@ -3,13 +3,13 @@
 use schema::{Proposal, Repair, RepairError};
 
 use crate::act::Act;
-use crate::deploy::take_lock;
 use crate::event::DeployEvent;
 use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::reach;
 use crate::record::Recorder;
 use crate::request::Request;
+use tokio_util::sync::CancellationToken;
 
 /// What a repair would do, or has done.
 #[derive(Debug)]
@@ -30,10 +30,10 @@ pub async fn repair(
     repair: Repair,
     reason: &str,
     act: bool,
+    stop: &CancellationToken,
 ) -> Result<Repaired, Failure> {
     let (recorder, records) = Recorder::new(&request.environment, &|_| {});
-    let mut session = reach::for_writing(request, &recorder).await?;
-    let lock = take_lock(request, &recorder).await?;
+    let (mut session, lock) = reach::to_act(request, &recorder, stop).await?;
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
     let (migrations, ledger) = (&request.release.migrations, &request.ledger);
     let proposal = schema::propose(&mut session, migrations, version, repair, ledger, &request.schema)
@@ -43,15 +43,19 @@ pub async fn repair(
     if !act {
         return Ok(Repaired { migration, effect, deployment: None });
     }
-    let act = Act { request, lock: &lock, plan: &plan, recorder, records };
+    let file = migrations.0.iter().find(|file| file.id() == migration);
+    let takes_the_files = matches!(repair, Repair::MarkApplied | Repair::AcceptChecksum);
+    let checksum = file.filter(|_| takes_the_files).map(|file| file.source.sha256.clone());
+    let act = Act { request, lock: &lock, plan: &plan, recorder, records, stop: stop.clone() };
     let (number, ()) = act
         .run(async |row, recorder| {
             schema::repair(&lock, &proposal, reason, row.number).await.map_err(Failure::session)?;
             if proposal.undone {
                 row.undone(&proposal.migration).await.map_err(Failure::session)?;
             }
+            let checksum = checksum.clone();
             let (migration, effect, reason) = (migration.clone(), effect.join("; "), reason.to_owned());
-            recorder.record(DeployEvent::Repaired { migration, effect, reason });
+            recorder.record(DeployEvent::Repaired { migration, effect, checksum, reason });
             Ok(())
         })
         .await?;

@@ -1,5 +1,7 @@
 //! How a deploy ended.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use postgres::Warning;
@@ -13,6 +15,8 @@ pub struct Report {
     pub deployment: Option<i64>,
     /// What the caller should do.
     pub verdict: Verdict,
+    /// The process's exit code, as it is in the records.
+    pub exit: i32,
     /// From the first attempt to connect.
     pub duration: Duration,
     /// What fell short without failing the deploy.
@@ -21,6 +25,26 @@ pub struct Report {
     pub failure: Option<Failure>,
     /// What was done.
     pub summary: Summary,
+}
+
+/// What decides the exit code beside how the deploy ended. The records name the code, so it is decided here and once.
+#[derive(Debug, Clone, Default)]
+pub struct Exit {
+    /// `--detailed-exitcode`: warnings are 3.
+    pub detailed: bool,
+    /// The number of the signal that asked for the stop; 0 as long as none did.
+    pub signal: Arc<AtomicU8>,
+}
+
+impl Exit {
+    /// The code of a deploy that ended like this.
+    pub fn code(&self, verdict: Verdict) -> i32 {
+        match (verdict, self.signal.load(Ordering::Relaxed)) {
+            (Verdict::Warnings, _) if self.detailed => 3,
+            (Verdict::Interrupted, signal @ 1..) => 128 + i32::from(signal),
+            _ => verdict.exit_code(),
+        }
+    }
 }
 
 /// What was done.
@@ -47,8 +71,7 @@ impl Verdict {
         }
     }
 
-    /// The process's exit code. `--detailed-exitcode` turns [`Verdict::Warnings`] into 3, the signal's number decides
-    /// between 130 and 143.
+    /// The exit code that goes with it; [`Exit`] knows what else counts.
     pub fn exit_code(self) -> i32 {
         match self {
             Verdict::Succeeded | Verdict::Warnings => 0,

@@ -4,6 +4,7 @@ use postgres::Target;
 use postgres::wait::Patience;
 
 use crate::release::Release;
+use crate::report::Exit;
 
 /// One deploy of one release to one environment.
 #[derive(Debug)]
@@ -40,6 +41,10 @@ pub struct Request {
     pub actor: Actor,
     /// The checkout's state, where it is one.
     pub revision: Option<Revision>,
+    /// What else decides the exit code, which is in the records.
+    pub exit: Exit,
+    /// What came out of references and must not be shown.
+    pub secrets: pipeline::Secrets,
     /// Version of the tool, for the records.
     pub tool_version: String,
 }
@@ -148,6 +153,8 @@ impl Request {
             directory: pipeline.base_dir().to_owned(),
             actor: Actor { name: "unknown".into(), source: "nothing".into(), host: String::new() },
             revision: None,
+            exit: Exit::default(),
+            secrets: environment.secrets.clone(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

@@ -61,7 +61,8 @@ pub async fn rollback(
     if !to.act || found.is_empty() {
         return Ok(RolledBack { migrations, losses: found.losses, deployment: None });
     }
-    let act = Act { request, lock: &lock, plan: &plan, recorder, records };
+    // It hears the signal itself, where it can end cleanly.
+    let act = Act { request, lock: &lock, plan: &plan, recorder, records, stop: CancellationToken::new() };
     let (number, ()) = act
         .run(async |row, recorder| {
             recorder.record(DeployEvent::RollingBack { to: to.version, reason: to.reason.to_owned() });

@@ -58,7 +58,9 @@ async fn act(
         ("PGDEPLOY_DEPLOYMENT", deployment.to_string()),
         ("PGDEPLOY_RELEASE", request.release.hash.clone()),
     ];
-    if let Err(message) = command::run(&command.run, &request.directory, &variables, command.timeout).await {
+    if let Err(message) =
+        command::run(&command.run, &request.directory, &variables, command.timeout, &request.secrets).await
+    {
         recorder.record(DeployEvent::ServicesFailed { action, message: message.clone() });
         return Err(Failure::service(action, &message));
     }

@@ -53,6 +53,8 @@ pub struct LastDeployment {
     pub finished_at: Option<DateTime<Utc>>,
     /// The exit code of its process.
     pub exit: Option<i32>,
+    /// The services, as far as it knows: `untouched`, `stopping`, `stopped`, `started`.
+    pub services: String,
 }
 
 /// Reads where an environment stands, and the findings of its history as problems with their places.
@@ -87,7 +89,7 @@ async fn last(session: &mut Session, request: &Request) -> Result<Option<LastDep
     let text = format!(
         "SELECT number, CASE WHEN status = 'running' AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks \
              WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AND classid::int8 = $2 & 4294967295 AND objid::int8 = $3) \
-           THEN 'died' ELSE status END, actor, started_at, finished_at, exit_code \
+           THEN 'died' ELSE status END, actor, started_at, finished_at, exit_code, services \
          FROM {}.deployments WHERE pipeline = $1 ORDER BY number DESC LIMIT 1",
         sql::identifier(&request.ledger)
     );
@@ -105,5 +107,6 @@ async fn last(session: &mut Session, request: &Request) -> Result<Option<LastDep
         started_at: row.try_get(3)?,
         finished_at: row.try_get(4)?,
         exit: row.try_get(5)?,
+        services: row.try_get(6)?,
     }))
 }

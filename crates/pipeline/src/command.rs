@@ -10,16 +10,24 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::secrets::Secrets;
+
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_OUTPUT: u64 = 64 * 1024;
 const STDERR_TAIL: usize = 400;
 
-/// What the program printed. The error continues a sentence that starts with its name, and quotes its stderr only.
-pub(crate) fn output(arguments: &[String], directory: &Path) -> Result<String, String> {
-    output_within(arguments, directory, TIMEOUT)
+/// What the program printed. The error continues a sentence that starts with its name, and quotes its stderr only,
+/// without `secrets`.
+pub(crate) fn output(arguments: &[String], directory: &Path, secrets: &Secrets) -> Result<String, String> {
+    output_within(arguments, directory, TIMEOUT, secrets)
 }
 
-fn output_within(arguments: &[String], directory: &Path, timeout: Duration) -> Result<String, String> {
+fn output_within(
+    arguments: &[String],
+    directory: &Path,
+    timeout: Duration,
+    secrets: &Secrets,
+) -> Result<String, String> {
     let Some((program, rest)) = arguments.split_first() else { return Err("is no command".into()) };
     let mut child = Command::new(program)
         .args(rest)
@@ -44,9 +52,11 @@ fn output_within(arguments: &[String], directory: &Path, timeout: Duration) -> R
     if status.success() {
         return Ok(stdout.into_owned());
     }
-    // Some programs repeat on stderr what they printed on stdout.
-    let secret = stdout.trim();
-    let told = if secret.is_empty() { stderr.into_owned() } else { stderr.replace(secret, "***") };
+    // Some programs repeat on stderr what they printed on stdout, or what they were given. Nothing is cut in two.
+    let mut secrets = secrets.clone();
+    secrets.add(stdout.trim());
+    stdout.lines().for_each(|line| secrets.add(line));
+    let told = secrets.redact(&stderr);
     let told = told.trim();
     let tail = told.char_indices().rev().nth(STDERR_TAIL - 1).map_or(told, |(at, _)| &told[at..]);
     let tail = if tail.is_empty() { String::new() } else { format!(": {}", tail.replace('\n', " / ")) };
@@ -98,7 +108,7 @@ mod tests {
 
     fn sh(script: &str, timeout: Duration) -> Result<String, String> {
         let arguments = ["sh".to_owned(), "-c".to_owned(), script.to_owned()];
-        output_within(&arguments, Path::new("."), timeout)
+        output_within(&arguments, Path::new("."), timeout, &Secrets::default())
     }
 
     #[test]

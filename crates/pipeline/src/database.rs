@@ -124,7 +124,7 @@ impl Reading<'_> {
             return Some(SecretString::default());
         }
         let first = written.first()?;
-        match command::output(&arguments, base) {
+        match command::output(&arguments, base, &self.secrets) {
             Ok(text) => self.checked(text, first, &format!("what `{}` printed", first.value)),
             Err(message) => {
                 let message = format!("`{}` {message}", first.value);
@@ -158,6 +158,7 @@ impl Reading<'_> {
             );
             return None;
         }
+        self.secrets.add(trimmed);
         Some(SecretString::from(trimmed.to_owned()))
     }
 }

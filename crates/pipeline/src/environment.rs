@@ -8,6 +8,7 @@ use crate::database::Database;
 use crate::raw::{self, Raw};
 use crate::reading::Reading;
 use crate::schema_stage::SchemaSettings;
+use crate::secrets::Secrets;
 use crate::services::Services;
 use crate::settings::{BackfillSettings, IndexSettings};
 
@@ -30,6 +31,8 @@ pub struct Environment {
     pub backfill: BackfillSettings,
     /// What is stopped and started around a schema change.
     pub services: Option<Services>,
+    /// What came out of references and must not be shown.
+    pub secrets: Secrets,
     pub(crate) effective: serde_json::Value,
 }
 
@@ -76,6 +79,7 @@ impl Reading<'_> {
             index: settings.index,
             backfill: settings.backfill,
             services,
+            secrets: Secrets::default(),
             effective: serde_json::Value::Null,
         })
     }

@@ -31,6 +31,7 @@ mod schema_stage;
 mod duration;
 mod reading;
 mod reference;
+mod secrets;
 mod url;
 
 mod command;
@@ -50,6 +51,7 @@ pub use pipeline::{Connect, Lock, Pipeline, load, parse};
 pub use problem::{Error, Problem};
 pub use schema::json_schema;
 pub use schema_stage::SchemaSettings;
+pub use secrets::Secrets;
 pub use services::{Command, Services};
 pub use settings::{BackfillSettings, IndexSettings, OnDrift, OnInterrupt, Settings};
 pub use text::MAX_FILE_BYTES;

@@ -15,6 +15,7 @@ use crate::raw::{self, Raw};
 use crate::reading::Reading;
 use crate::schema::json_schema;
 use crate::schema_stage::SchemaSettings;
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::shape::{Shape, nearest};
 use crate::text::{self, Document};
@@ -194,13 +195,14 @@ impl Pipeline {
         let as_written = unresolved.environment(&self.raw, key, raw, self.base_dir());
         let mut reading = Reading::new(&self.document, Some(variable));
         let environment = reading.environment(&self.raw, key, raw, self.base_dir());
+        let secrets = std::mem::take(&mut reading.secrets);
         reading.finish(())?;
         // A valid pipeline has both: where one is missing, a problem was reported.
         let (Some(environment), Some(as_written)) = (environment, as_written) else {
             let message = format!("the environment `{name}` cannot be read");
             return Err(self.document.problem(code::BAD_DATABASE, key.span(), message).into());
         };
-        Ok(Environment { effective: effective(self, &as_written), ..environment })
+        Ok(Environment { effective: effective(self, &as_written), secrets, ..environment })
     }
 
     /// The settings of the stages without any environment's own, for commands that need no database.
@@ -229,6 +231,7 @@ impl Pipeline {
             index,
             backfill,
             services: None,
+            secrets: Secrets::default(),
             effective: serde_json::Value::Null,
         })
     }

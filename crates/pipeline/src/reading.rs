@@ -10,6 +10,7 @@ use crate::duration::{self, Written};
 use crate::limit::Limit;
 use crate::problem::{Error, MAX_PROBLEMS, Problem};
 use crate::reference::{NotSet, Template};
+use crate::secrets::Secrets;
 use crate::shape::nearest;
 use crate::text::Document;
 
@@ -21,12 +22,14 @@ pub(crate) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub(crate) struct Reading<'a> {
     pub(crate) document: &'a Document,
     pub(crate) variables: Option<Variables<'a>>,
+    /// What came out of references so far.
+    pub(crate) secrets: Secrets,
     problems: Vec<Problem>,
 }
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(document: &'a Document, variables: Option<Variables<'a>>) -> Self {
-        Self { document, variables, problems: Vec::new() }
+        Self { document, variables, secrets: Secrets::default(), problems: Vec::new() }
     }
 
     pub(crate) fn into_problems(self) -> Vec<Problem> {
@@ -119,6 +122,7 @@ impl<'a> Reading<'a> {
     pub(crate) fn resolve(&mut self, written: &At<String>) -> Option<String> {
         let template = self.template(written)?;
         let Some(variables) = self.variables else { return Some(written.value.clone()) };
+        template.variables().filter_map(variables).for_each(|value| self.secrets.add(&value));
         match template.resolve(variables) {
             Ok(text) => Some(text),
             Err(missing) => {

@@ -31,11 +31,14 @@ pub(crate) fn passwords(text: &str) -> Vec<Range<usize>> {
             found.push(start + colon + 1..start + host);
         }
     }
-    for (at, key) in text.match_indices("password=") {
+    // Byte for byte as long as the text: PGPASSWORD= is one too.
+    for (at, key) in text.to_ascii_lowercase().match_indices("password=") {
         let start = at + key.len();
         let length = text[start..].find(['&', ' ', '\t', '\n', '\r', '"', '\'', '}']);
         found.push(start..start + length.unwrap_or(text.len() - start));
     }
+    found.sort_by_key(|range| range.start);
+    found.dedup_by(|later, earlier| later.start < earlier.end);
     found.retain(|range| !range.is_empty());
     found
 }

@@ -70,6 +70,35 @@ pub async fn is_current(
     Ok(components.iter().all(|component| found.get(component.name) == Some(&component.version())))
 }
 
+/// The tables that a ledger of these components must have and has not: somebody has dropped or renamed them.
+pub async fn missing_tables(
+    session: &mut Session,
+    schema: &str,
+    components: &[Component],
+) -> Result<Vec<String>, Error> {
+    let found = versions(session, &sql::identifier(schema)).await?;
+    let tables: Vec<String> = components
+        .iter()
+        .flat_map(|component| {
+            let steps = found.get(component.name).map_or(0, |version| usize::try_from(*version).unwrap_or(0));
+            component.steps.iter().take(steps).flat_map(|step| tables_of(step))
+        })
+        .map(|table| sql::qualified(schema, table))
+        .collect();
+    let rows =
+        query("SELECT name FROM unnest($1::text[]) AS t(name) WHERE pg_catalog.to_regclass(name) IS NULL")
+            .bind(tables)
+            .fetch_all(session.connection())
+            .await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// The tables that a step creates.
+fn tables_of(step: &str) -> impl Iterator<Item = &str> {
+    let after = step.split("CREATE TABLE {schema}.").skip(1);
+    after.filter_map(|rest| rest.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()).next())
+}
+
 /// Refuses a ledger that a newer pgdeploy has written. A missing ledger is fine.
 pub async fn check_version(
     session: &mut Session,

@@ -43,13 +43,17 @@ const TOOLS: [(&str, &str); 12] = [
     ("knex_migrations", "Knex"),
 ];
 
-/// Looks at the catalog. What belongs to an extension, to the system or to our ledger does not count.
+/// Looks at the catalog. What belongs to an extension, to the system, to our ledger or to another pipeline's does not
+/// count.
 pub(crate) async fn of(session: &mut Session, ledger: &str) -> Result<State, Error> {
     let (tables, tools): (Vec<&str>, Vec<&str>) = TOOLS.into_iter().unzip();
     let row = query(
         "WITH own AS (SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
            WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> $1 AND n.nspname <> 'information_schema' \
              AND n.nspname !~ '^pg_' \
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_class l JOIN pg_catalog.pg_attribute a ON a.attrelid = l.oid \
+               WHERE l.relnamespace = n.oid AND l.relname = 'ledger' AND l.relkind = 'r' AND NOT a.attisdropped \
+                 AND a.attname IN ('component', 'version', 'tool_version') HAVING count(*) = 3) \
              AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')) \
          SELECT count(*), min(nspname || '.' || relname), \
            (SELECT o.nspname || '.' || o.relname FROM own o WHERE o.relname = ANY ($2) ORDER BY o.oid LIMIT 1), \

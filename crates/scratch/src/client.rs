@@ -30,6 +30,13 @@ pub(crate) fn ensure_database(binaries: &Binaries, socket_dir: &Path, name: &str
     }
 }
 
+/// The application names of all client sessions but the one that asks.
+pub(crate) fn sessions(binaries: &Binaries, socket_dir: &Path) -> Result<Vec<String>, Error> {
+    let text = "SELECT coalesce(nullif(application_name, ''), 'pid ' || pid) FROM pg_stat_activity \
+         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY backend_start";
+    Ok(run(binaries, socket_dir, text)?.lines().map(str::to_owned).collect())
+}
+
 /// Creates a database.
 pub(crate) fn create_database(binaries: &Binaries, socket_dir: &Path, name: &str) -> Result<(), Error> {
     run(binaries, socket_dir, &format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""))).map(drop)

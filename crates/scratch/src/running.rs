@@ -77,6 +77,14 @@ impl Running {
         client::ensure_database(&self.binaries, &self.run, name)
     }
 
+    /// What the sessions of others call themselves, in any database.
+    ///
+    /// # Errors
+    /// [`Error::Statement`] with what psql said.
+    pub fn sessions(&self) -> Result<Vec<String>, Error> {
+        client::sessions(&self.binaries, &self.run)
+    }
+
     /// The postmaster's process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

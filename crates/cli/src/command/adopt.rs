@@ -7,6 +7,7 @@ use adopt::{Manifest, Settle};
 use orchestrator::{Adoption, Failure};
 
 use crate::arguments::{Adopt, Format, Global};
+use crate::command::deploy::listen;
 use crate::context::{Context, Prepare, Told};
 use crate::output::say;
 use crate::render::json;
@@ -16,12 +17,22 @@ pub(crate) async fn run(global: &Global, arguments: &Adopt) -> Result<ExitCode, 
     let manifest = Manifest::load(&context.directory())
         .map_err(|problem| context.tell(&Failure::files(vec![problem])))?;
     let settle: BTreeMap<String, Settle> = arguments.settle.iter().cloned().collect();
-    let prepared =
+    let signals = listen(&context)?;
+    let mut prepared =
         context.prepare(Prepare { with_upstreams: false, actor: arguments.actor.as_deref() }).await?;
-    let result =
-        orchestrator::adopt(&prepared.request, &manifest, &settle, &arguments.reason, arguments.yes).await;
+    prepared.request.exit = signals.exit(false);
+    let exit = prepared.request.exit.clone();
+    let result = orchestrator::adopt(
+        &prepared.request,
+        &manifest,
+        &settle,
+        &arguments.reason,
+        arguments.yes,
+        &signals.stop,
+    )
+    .await;
     prepared.finish().await;
-    let adoption = result.map_err(|failure| context.tell(&failure))?;
+    let adoption = result.map_err(|failure| context.tell_after(&failure, &exit))?;
     match context.format {
         Format::Text => text(&adoption),
         _ => {

@@ -38,15 +38,16 @@ pub(crate) async fn run(
     let failed = |failure: Failure| tell_failure(&failure, format, style, "");
     let environment =
         pipeline.rehearsal(&variable).map_err(|error| tell_configuration(&error, format, style))?;
-    let mut rehearsal = Rehearsal::start(pipeline, environment).map_err(|error| tell_error(&error))?;
+    let mut rehearsal =
+        Rehearsal::start(pipeline, environment).map_err(|error| tell_error(&error, format, style))?;
     let mut proven = Proven { v: 1, ..Proven::default() };
 
-    let report = rehearsal.deploy("chain", false).await.map_err(|error| tell_error(&error))?;
+    let report = rehearsal.deploy("chain", false).await.map_err(|error| tell_error(&error, format, style))?;
     let report = succeeded(report).map_err(failed)?;
     (proven.migrations, proven.indexes, proven.backfills) =
         (release.migrations.0.len(), release.indexes.len(), release.backfills.len());
     proven.duration_ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX);
-    let again = rehearsal.again("chain", false).await.map_err(|error| tell_error(&error))?;
+    let again = rehearsal.again("chain", false).await.map_err(|error| tell_error(&error, format, style))?;
     let again = succeeded(again).map_err(failed)?;
     if !again.summary.nothing_to_do {
         return Err(failed(Failure::rehearsal(
@@ -55,20 +56,29 @@ pub(crate) async fn run(
             Vec::new(),
         )));
     }
-    let chain = rehearsal.fingerprint("chain").await.map_err(|error| tell_error(&error))?.map_err(failed)?;
+    let chain = rehearsal
+        .fingerprint("chain")
+        .await
+        .map_err(|error| tell_error(&error, format, style))?
+        .map_err(failed)?;
     proven.objects = chain.len();
 
-    let trips = rehearsal.round_trips().await.map_err(|error| tell_error(&error))?.map_err(failed)?;
+    let trips =
+        rehearsal.round_trips().await.map_err(|error| tell_error(&error, format, style))?.map_err(failed)?;
     if !trips.problems.is_empty() {
         return Err(failed(Failure::rehearsal("E130", "down files do not lead back", trips.problems)));
     }
     (proven.round_trips, proven.without_a_way_back) = (trips.proven, trips.without);
 
     if rehearsal.has_snapshot() {
-        let report = rehearsal.deploy("snapshot", true).await.map_err(|error| tell_error(&error))?;
+        let report =
+            rehearsal.deploy("snapshot", true).await.map_err(|error| tell_error(&error, format, style))?;
         succeeded(report).map_err(failed)?;
-        let loaded =
-            rehearsal.fingerprint("snapshot").await.map_err(|error| tell_error(&error))?.map_err(failed)?;
+        let loaded = rehearsal
+            .fingerprint("snapshot")
+            .await
+            .map_err(|error| tell_error(&error, format, style))?
+            .map_err(failed)?;
         let difference = chain.difference(&loaded);
         if !difference.is_empty() {
             let message = format!("does not make what the files make:\n{}", difference.join("\n"));

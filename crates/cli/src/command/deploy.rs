@@ -1,6 +1,5 @@
 //! `pgdeploy deploy`, and what every command that is watched like one shares.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use orchestrator::{Observer, Record, Report};
@@ -16,13 +15,15 @@ use crate::signals::Signals;
 pub(crate) async fn run(global: &Global, deploy: &Deploy) -> Result<ExitCode, Told> {
     let context = Context::load(global, deploy.environment.name.as_deref())?;
     let signals = listen(&context)?;
-    let prepared = context.prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref() }).await?;
+    let mut prepared =
+        context.prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref() }).await?;
+    prepared.request.exit = signals.exit(deploy.detailed_exitcode);
     let request = &prepared.request;
     let report =
         watched(&context, async |observer| orchestrator::deploy(request, observer, &signals.stop).await)
             .await;
     prepared.finish().await;
-    Ok(told(&context, &report, deploy.detailed_exitcode, &signals))
+    Ok(told(&context, &report))
 }
 
 /// Has signals stop the work at its next safe point.
@@ -46,25 +47,22 @@ pub(crate) async fn watched(context: &Context, work: impl AsyncFnOnce(Observer<'
             report
         }
         Format::Text | Format::Json => work(&|_| {}).await,
-        Format::Jsonl => work(&line).await,
+        Format::Jsonl | Format::Events => work(&line).await,
     }
 }
 
 /// Says how it ended; the process's exit code.
-pub(crate) fn told(context: &Context, report: &Report, detailed: bool, signals: &Signals) -> ExitCode {
-    let code = exit::of_deploy(report, detailed, signals.received());
+pub(crate) fn told(context: &Context, report: &Report) -> ExitCode {
     let name = &context.environment.name;
     match context.format {
-        Format::Text => say(ending::of_deploy(report, name, code, context.style).trim_end()),
-        Format::Json => say(json::pretty(&json::of_deploy(report, name, code))),
-        Format::Jsonl => {}
+        Format::Text => say(ending::of_deploy(report, name, context.style).trim_end()),
+        Format::Json => say(json::pretty(&json::of_deploy(report, name))),
+        Format::Jsonl | Format::Events => {}
     }
-    ExitCode::from(code)
+    exit::of(report.exit)
 }
 
 /// A line of `--format jsonl`.
 pub(crate) fn line(record: &Record) {
-    let text = serde_json::to_string(record).unwrap_or_default();
-    // A reader that has gone away does not end a deploy.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    say(serde_json::to_string(record).unwrap_or_default());
 }

@@ -2,12 +2,14 @@
 
 use std::process::{Command, ExitCode};
 
+use scratch::Running;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Dev, Environment, Global};
 use crate::context::{Context, Told};
 use crate::database;
 use crate::output::say;
+use crate::render::words::counted;
 
 pub(crate) async fn run(global: &Global, environment: &Environment, command: Dev) -> Result<ExitCode, Told> {
     let context = Context::load(global, environment.name.as_deref())?;
@@ -49,10 +51,28 @@ fn act(directory: &std::path::Path, name: &str, command: Dev) -> anyhow::Result<
             running.keep()?;
         }
         Dev::Stop => say(if server.stop()? { "stopped" } else { "was not running" }),
-        Dev::Reset => {
+        Dev::Reset { force } => {
+            if !force && server.is_running() {
+                unused(&server.start()?)?;
+            }
             server.reset()?;
             say("removed the embedded server's data; the next deploy starts from nothing");
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses where others have sessions: their work would be lost without a word.
+fn unused(running: &Running) -> anyhow::Result<()> {
+    let sessions = running.sessions()?;
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    let deploys = sessions.iter().any(|session| session == "pgdeploy/lock");
+    let what = if deploys { "a deploy is at work" } else { "the database is in use" };
+    anyhow::bail!(
+        "{what}, {} connected ({}): wait for their end, or: pgdeploy dev reset --force",
+        counted(sessions.len(), "session is", "sessions are"),
+        sessions.join(", ")
+    )
 }

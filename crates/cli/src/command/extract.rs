@@ -10,7 +10,7 @@ use sql::{Folder, Numbered};
 
 use crate::arguments::{Format, Global, Guard};
 use crate::context::{Told, existing_database, tell_configuration, tell_error, tell_failure};
-use crate::output::{say, tell};
+use crate::output::{chain, say, tell};
 use crate::render::{Style, diff, json};
 
 /// What is done to one file.
@@ -34,7 +34,8 @@ pub(crate) async fn run(global: &Global, arguments: &Guard) -> Result<ExitCode, 
     let applied = applied(&pipeline).await?;
     let extractions = orchestrator::extractions(&release, &applied)
         .map_err(|failure| tell_failure(&failure, global.format, style, ""))?;
-    let changes = changes(&base, &settings, &extractions).map_err(|error| tell_error(&error))?;
+    let changes =
+        changes(&base, &settings, &extractions).map_err(|error| tell_error(&error, global.format, style))?;
     if global.format == Format::Text {
         for change in &changes {
             say(diff::of(&change.path, change.before.as_deref(), change.after.as_deref(), style).trim_end());
@@ -59,7 +60,7 @@ pub(crate) async fn run(global: &Global, arguments: &Guard) -> Result<ExitCode, 
         ));
     }
     if arguments.write {
-        write(&base, &changes).map_err(|error| tell_error(&error))?;
+        write(&base, &changes).map_err(|error| tell_error(&error, global.format, style))?;
     }
     if global.format == Format::Text {
         say(match (changes.len(), arguments.write) {
@@ -90,7 +91,7 @@ async fn asked(pipeline: &pipeline::Pipeline, name: &str) -> Result<BTreeSet<u64
         error.problems.first().map_or_else(String::new, |problem| problem.message.clone())
     })?;
     let existing = existing_database(pipeline, &environment).await;
-    let Some(database) = existing.map_err(|error| format!("{error:#}"))? else {
+    let Some(database) = existing.map_err(|error| chain(&error))? else {
         return Ok(BTreeSet::new());
     };
     let found = orchestrator::applied_versions(&database.target, pipeline.ledger_schema()).await;

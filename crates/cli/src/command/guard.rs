@@ -9,7 +9,8 @@ use orchestrator::Failure;
 use crate::arguments::{Format, Global, Guard, GuardReport};
 use crate::context::{Files, Told, tell_error, tell_failure};
 use crate::exit;
-use crate::output::{say, tell};
+use crate::messages;
+use crate::output::say;
 use crate::render::{Style, diagnostic, json};
 
 /// Judges every migration of the release.
@@ -19,7 +20,7 @@ pub(crate) fn run(global: &Global, arguments: &Guard) -> Result<ExitCode, Told> 
     let tell = |failure: Failure| tell_failure(&failure, global.format, style, "");
     let checked = orchestrator::judged(&directory, &release).map_err(tell)?;
     if arguments.grandfather {
-        return grandfather(&directory, &checked, arguments.reason.as_deref().unwrap_or_default());
+        return grandfather(global, &directory, &checked, arguments.reason.as_deref().unwrap_or_default());
     }
     match (arguments.report, global.format) {
         (Some(GuardReport::Sarif), _) => say(json::pretty(&guard::report::sarif(&checked.standing))),
@@ -46,7 +47,12 @@ pub(crate) fn run(global: &Global, arguments: &Guard) -> Result<ExitCode, Told> 
 }
 
 /// Writes the list of what is found today; one that is there can only lose entries.
-fn grandfather(directory: &Path, checked: &guard::Checked, reason: &str) -> Result<ExitCode, Told> {
+fn grandfather(
+    global: &Global,
+    directory: &Path,
+    checked: &guard::Checked,
+    reason: &str,
+) -> Result<ExitCode, Told> {
     let findings: Vec<_> = checked.standing.iter().chain(&checked.excused).cloned().collect();
     let path = directory.join(GRANDFATHERED_FILE);
     let written = Grandfathered::load(&path).and_then(|before| {
@@ -60,30 +66,24 @@ fn grandfather(directory: &Path, checked: &guard::Checked, reason: &str) -> Resu
         Ok((entries, gone)) => say(format_args!(
             "{GRANDFATHERED_FILE} has {entries} entries, {gone} fewer than before: well done"
         )),
-        Err(error) => return Err(tell_error(&error.into())),
+        Err(error) => return Err(tell_error(&error.into(), global.format, Style::new(global.color))),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Grades what hides in a folder, whoever wrote it.
-pub(crate) fn audit(directory: &Path) -> Result<ExitCode, Told> {
-    match guard::audit(directory, &AuditSettings::default()) {
-        Ok(audit) => {
-            say(audit.markdown().trim_end());
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(error) => {
-            tell(format_args!("pgdeploy: {error}"));
-            Err(ExitCode::from(exit::UNUSABLE))
-        }
-    }
+pub(crate) fn audit(global: &Global, directory: &Path) -> Result<ExitCode, Told> {
+    let audit = guard::audit(directory, &AuditSettings::default())
+        .map_err(|error| tell_error(&error.into(), global.format, Style::new(global.color)))?;
+    say(audit.markdown().trim_end());
+    Ok(ExitCode::SUCCESS)
 }
 
-/// A rule's page, or the list of all.
-pub(crate) fn explain(rule: Option<&str>) -> Result<ExitCode, Told> {
-    let page = match rule {
+/// The page of a rule or of a message's code, or the list of all rules.
+pub(crate) fn explain(global: &Global, id: Option<&str>) -> Result<ExitCode, Told> {
+    let page = match id {
         None => Some(guard::rules_page()),
-        Some(id) => guard::explain(id),
+        Some(id) => guard::explain(id).or_else(|| messages::explain(id)),
     };
     match page {
         Some(page) => {
@@ -92,8 +92,10 @@ pub(crate) fn explain(rule: Option<&str>) -> Result<ExitCode, Told> {
         }
         None => {
             let known: Vec<&str> = guard::RULES.iter().map(|rule| rule.id).collect();
-            tell(format_args!("pgdeploy: there is no such rule; the rules are {}", known.join(", ")));
-            Err(ExitCode::from(exit::UNUSABLE))
+            let message =
+                format!("there is no such rule, and no such code; the rules are {}", known.join(", "));
+            let failure = Failure::usage(message).next("docs/messages.md lists the codes");
+            Err(tell_failure(&failure, global.format, Style::new(global.color), ""))
         }
     }
 }

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::arguments::Global;
-use crate::context::Told;
-use crate::output::{say, tell};
+use crate::context::{Told, tell_error};
+use crate::output::say;
+use crate::render::Style;
 
 const MIGRATION: &str = "-- Changes the schema, never rows. Runs once, in one transaction; never edited after it was applied.\n\
 CREATE TABLE customers (\n    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n    email text NOT NULL,\n    email_domain text\n);\n";
@@ -19,10 +20,7 @@ UPDATE customers SET email_domain = split_part(email, '@', 2) WHERE email_domain
 
 /// Writes what is not there yet; never overwrites.
 pub(crate) fn run(global: &Global) -> Result<ExitCode, Told> {
-    write_all(&global.config).map_err(|error| {
-        tell(format_args!("pgdeploy: {error:#}"));
-        ExitCode::from(crate::exit::UNUSABLE)
-    })
+    write_all(&global.config).map_err(|error| tell_error(&error, global.format, Style::new(global.color)))
 }
 
 fn write_all(config: &Path) -> anyhow::Result<ExitCode> {
@@ -49,7 +47,7 @@ fn write_all(config: &Path) -> anyhow::Result<ExitCode> {
 
 /// What editors read.
 pub(crate) fn schema_text() -> String {
-    crate::render::json::pretty(&pipeline::json_schema()) + "\n"
+    crate::render::json::indented(&pipeline::json_schema()) + "\n"
 }
 
 /// The pipeline is called like its directory, as far as that is a name. Its databases are an embedded one for `dev`, and

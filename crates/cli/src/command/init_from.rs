@@ -14,7 +14,7 @@ use sql::{Problem, Source};
 use crate::arguments::{Global, Init};
 use crate::command::init;
 use crate::context::{Told, tell_error, tell_failure};
-use crate::output::say;
+use crate::output::{chain, say};
 use crate::render::{Style, adoption};
 
 /// What the database says, where one was named.
@@ -59,8 +59,11 @@ pub(crate) async fn run(global: &Global, arguments: &Init, from: Tool) -> Result
         None => None,
     };
     let outcome = put_together(from, &base, project, found, arguments).map_err(tell)?;
-    let outcome =
-        if arguments.dry_run { outcome } else { outcome.write(&base).map_err(|error| tell_error(&error))? };
+    let outcome = if arguments.dry_run {
+        outcome
+    } else {
+        outcome.write(&base).map_err(|error| tell_error(&error, global.format, style))?
+    };
     adoption::show(&outcome, global.format, style);
     Ok(ExitCode::SUCCESS)
 }
@@ -171,7 +174,7 @@ fn put_together(
         .collect();
     files.push(NewFile { path: MANIFEST_FILE.into(), text: written.manifest.text() });
     let pipeline = init::pipeline_text(base, &arguments.environment, Some(folder));
-    let pipeline = pipeline.map_err(|error| vec![Problem::with_file("E210", base, format!("{error:#}"))])?;
+    let pipeline = pipeline.map_err(|error| vec![Problem::with_file("E210", base, chain(&error))])?;
     files.push(NewFile { path: "pipeline.yaml".into(), text: pipeline });
     files.push(NewFile { path: "pipeline.schema.json".into(), text: init::schema_text() });
     if !excused.is_empty() {

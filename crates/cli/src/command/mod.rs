@@ -25,11 +25,20 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use crate::arguments::{Arguments, Command, Index};
+use crate::arguments::{Arguments, Command, Format, Index};
+use crate::output::say_bytes;
+use crate::render::json;
 
 /// Runs the command that was typed.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
-    let global = arguments.global;
+    let mut global = arguments.global;
+    if global.format == Format::Jsonl {
+        json::one_line_each();
+        // Its lines are the events of a deploy, whatever comes of it.
+        if matches!(arguments.command, Command::Deploy(_)) {
+            global.format = Format::Events;
+        }
+    }
     let result = match arguments.command {
         Command::Init(arguments) => match arguments.from {
             Some(from) => init_from::run(&global, &arguments, from).await,
@@ -49,13 +58,16 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Index { command: Index::List(list) } => index::list(&global, &list).await,
         Command::Index { command: Index::Repair(repair) } => index::repair(&global, &repair).await,
         Command::Guard(arguments) => guard::run(&global, &arguments),
-        Command::Audit { directory } => guard::audit(&directory),
-        Command::Explain { rule } => guard::explain(rule.as_deref()),
-        Command::Status(look) => status::run(&global, &look).await,
+        Command::Audit { directory } => guard::audit(&global, &directory),
+        Command::Explain { rule } => guard::explain(&global, rule.as_deref()),
+        Command::Status(arguments) => status::run(&global, &arguments).await,
         Command::Dev { command, environment } => dev::run(&global, &environment, command).await,
         Command::Schema { of } => schema::run(of),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "pgdeploy", &mut std::io::stdout());
+            // Written at once: the generator panics where nobody reads to its end.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "pgdeploy", &mut script);
+            say_bytes(&script);
             Ok(ExitCode::SUCCESS)
         }
     };

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use orchestrator::Failure;
 use sql::{Folder, Numbered};
 
 use crate::arguments::{Global, Kind};
 use crate::command::init::write;
-use crate::context::{Told, tell_configuration};
-use crate::output::tell;
+use crate::context::{Told, tell_configuration, tell_error, tell_failure};
 use crate::render::Style;
 
 const MIGRATION: &str = "-- Changes the schema, never rows.\n";
@@ -24,16 +24,24 @@ pub(crate) fn run(global: &Global, kind: Kind, name: &str) -> Result<ExitCode, T
         Kind::Index => (settings.index.path, INDEX),
         Kind::Backfill => (settings.backfill.path, BACKFILL),
     };
-    let words: String =
-        name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let style = Style::new(global.color);
+    let words = words(name);
+    if words.is_empty() {
+        let failure = Failure::usage(format!("`{name}` is no name: it needs a letter or a digit"))
+            .next("say what the file is about, such as: pgdeploy new migration add_email");
+        return Err(tell_failure(&failure, global.format, style, ""));
+    }
     let path = path(pipeline.base_dir(), &folder, kind, &words);
     let written = std::fs::create_dir_all(path.parent().unwrap_or(&path))
         .map_err(anyhow::Error::from)
         .and_then(|()| write(&path, text));
-    written.map(|()| ExitCode::SUCCESS).map_err(|error| {
-        tell(format_args!("pgdeploy: {error:#}"));
-        ExitCode::from(crate::exit::UNUSABLE)
-    })
+    written.map(|()| ExitCode::SUCCESS).map_err(|error| tell_error(&error, global.format, style))
+}
+
+/// Lower case words with `_` between them.
+fn words(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("_")
 }
 
 /// Numbered like the newest file of the folder: the next number, as wide as that one's.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use orchestrator::schema;
 
 use crate::arguments::{Format, Global, Repair, RepairKind};
+use crate::command::deploy::listen;
 use crate::context::{Context, Prepare, Told};
 use crate::output::say;
 use crate::render::json;
@@ -12,7 +13,11 @@ use crate::render::json;
 pub(crate) async fn run(global: &Global, arguments: &Repair) -> Result<ExitCode, Told> {
     let vouch = &arguments.vouch;
     let context = Context::load(global, vouch.environment.name.as_deref())?;
-    let prepared = context.prepare(Prepare { with_upstreams: false, actor: vouch.actor.as_deref() }).await?;
+    let signals = listen(&context)?;
+    let mut prepared =
+        context.prepare(Prepare { with_upstreams: false, actor: vouch.actor.as_deref() }).await?;
+    prepared.request.exit = signals.exit(false);
+    let exit = prepared.request.exit.clone();
     let kind = match arguments.kind {
         RepairKind::MarkApplied => schema::Repair::MarkApplied,
         RepairKind::MarkRolledBack => schema::Repair::MarkRolledBack,
@@ -20,10 +25,17 @@ pub(crate) async fn run(global: &Global, arguments: &Repair) -> Result<ExitCode,
         RepairKind::StatementApplied => schema::Repair::StatementApplied,
         RepairKind::StatementMissing => schema::Repair::StatementMissing,
     };
-    let result =
-        orchestrator::repair(&prepared.request, arguments.version, kind, &vouch.reason, vouch.yes).await;
+    let result = orchestrator::repair(
+        &prepared.request,
+        arguments.version,
+        kind,
+        &vouch.reason,
+        vouch.yes,
+        &signals.stop,
+    )
+    .await;
     prepared.finish().await;
-    let repaired = result.map_err(|failure| context.tell(&failure))?;
+    let repaired = result.map_err(|failure| context.tell_after(&failure, &exit))?;
     if context.format != Format::Text {
         say(json::pretty(&serde_json::json!({
             "v": 1, "migration": repaired.migration, "effect": repaired.effect, "deployment": repaired.deployment

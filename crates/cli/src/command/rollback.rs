@@ -5,18 +5,20 @@ use std::process::ExitCode;
 use orchestrator::RollbackTo;
 
 use crate::arguments::{Format, Global, Rollback};
+use crate::command::deploy::listen;
 use crate::context::{Context, Prepare, Told};
-use crate::output::{say, tell};
+use crate::output::say;
 use crate::render::json;
 use crate::render::screen::Screen;
-use crate::signals::Signals;
 
 pub(crate) async fn run(global: &Global, arguments: &Rollback) -> Result<ExitCode, Told> {
     let vouch = &arguments.vouch;
     let context = Context::load(global, vouch.environment.name.as_deref())?;
-    let signals = Signals::listen(|| tell("stopping at the next safe point; once more to stop at once"))
-        .map_err(|error| context.tell_error(&error.into()))?;
-    let prepared = context.prepare(Prepare { with_upstreams: false, actor: vouch.actor.as_deref() }).await?;
+    let signals = listen(&context)?;
+    let mut prepared =
+        context.prepare(Prepare { with_upstreams: false, actor: vouch.actor.as_deref() }).await?;
+    prepared.request.exit = signals.exit(false);
+    let exit = prepared.request.exit.clone();
     let to = RollbackTo {
         version: arguments.to,
         reason: &vouch.reason,
@@ -32,7 +34,7 @@ pub(crate) async fn run(global: &Global, arguments: &Rollback) -> Result<ExitCod
     let result = orchestrator::rollback(&prepared.request, to, &show, &signals.stop).await;
     screen.end();
     prepared.finish().await;
-    let done = result.map_err(|failure| context.tell(&failure))?;
+    let done = result.map_err(|failure| context.tell_after(&failure, &exit))?;
     if context.format != Format::Text {
         let losses: Vec<String> = done.losses.iter().map(ToString::to_string).collect();
         say(json::pretty(&serde_json::json!({

@@ -9,8 +9,8 @@ use crate::render::{json, reference};
 
 pub(crate) fn run(of: SchemaOf) -> Result<ExitCode, Told> {
     match of {
-        SchemaOf::Pipeline => say(json::pretty(&pipeline::json_schema())),
-        SchemaOf::Jsonl => say(json::pretty(&orchestrator::jsonl_schema())),
+        SchemaOf::Pipeline => say(json::indented(&pipeline::json_schema())),
+        SchemaOf::Jsonl => say(json::indented(&orchestrator::jsonl_schema())),
         SchemaOf::Reference => say(reference::page(&pipeline::json_schema()).trim_end()),
     }
     Ok(ExitCode::SUCCESS)

@@ -17,7 +17,7 @@ use crate::render::{Style, json};
 pub(crate) async fn run(global: &Global) -> Result<ExitCode, Told> {
     let style = Style::new(global.color);
     let pipeline = load_pipeline(global)?;
-    let written = write(&pipeline).await.map_err(|error| tell_error(&error))?;
+    let written = write(&pipeline).await.map_err(|error| tell_error(&error, global.format, style))?;
     let (path, files) = written.map_err(|failure| tell_failure(&failure, global.format, style, ""))?;
     match global.format {
         Format::Text => say(format_args!(

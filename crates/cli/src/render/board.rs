@@ -1,10 +1,11 @@
 //! Where lines are written: those that stay, and on a terminal one that moves.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::output::say;
 use crate::render::stage_lines::StageLines;
 
 /// How often a moving line is repeated where there is no terminal.
@@ -53,13 +54,9 @@ impl Board {
     /// A line that stays.
     pub(crate) fn stays(&mut self, line: &str) {
         self.written = Instant::now();
-        let print = || {
-            // A reader that has gone away (`| head`) does not end a deploy.
-            let _ = writeln!(std::io::stdout(), "{line}");
-        };
         match &self.moving {
-            Some(moving) => moving.suspend(print),
-            None => print(),
+            Some(moving) => moving.suspend(|| say(line)),
+            None => say(line),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::render::words::time;
 use crate::render::{Style, diagnostic};
 
 /// What a person reads at the end of a deploy.
-pub(crate) fn of_deploy(report: &Report, environment: &str, exit: u8, style: Style) -> String {
+pub(crate) fn of_deploy(report: &Report, environment: &str, style: Style) -> String {
     let head = match report.verdict {
         Verdict::Succeeded if report.summary.nothing_to_do => {
             style.good("NOTHING TO DO: everything is already in")
@@ -23,7 +23,7 @@ pub(crate) fn of_deploy(report: &Report, environment: &str, exit: u8, style: Sty
         }
     };
     let deployment = report.deployment.map(|number| format!("   deployment {number}")).unwrap_or_default();
-    let mut text = format!("{head}{deployment}   {}   exit {exit}\n", time(report.duration));
+    let mut text = format!("{head}{deployment}   {}   exit {}\n", time(report.duration), report.exit);
     for warning in &report.warnings {
         text.push_str(&format!("  {} {}\n", style.warning(warning.code), indented(&warning.message, 7)));
         if let Some(next) = &warning.next {

@@ -1,12 +1,14 @@
 //! Results for programs: `--format json`.
 
 use crate::render::ending::named;
-use orchestrator::{Failure, Report};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use orchestrator::{Failure, FileProblem, Report};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The result of a deploy.
-pub(crate) fn of_deploy(report: &Report, environment: &str, exit: u8) -> Value {
+pub(crate) fn of_deploy(report: &Report, environment: &str) -> Value {
     let summary = &report.summary;
     let migrations: Vec<_> = summary
         .migrations
@@ -23,7 +25,7 @@ pub(crate) fn of_deploy(report: &Report, environment: &str, exit: u8) -> Value {
         "environment": environment,
         "deployment": report.deployment,
         "nothing_to_do": summary.nothing_to_do,
-        "exit": exit,
+        "exit": report.exit,
         "duration_ms": report.duration.as_millis() as u64,
         "migrations": migrations,
         "indexes": indexes,
@@ -38,41 +40,38 @@ pub(crate) fn of_failure(failure: &Failure, environment: &str) -> Value {
     json!({
         "code": failure.code,
         "message": failure.message,
-        "problems": failure.problems.iter().map(of_problem).collect::<Vec<_>>(),
+        "problems": failure.problems.iter().map(FileProblem::from).collect::<Vec<_>>(),
         "evidence": failure.evidence,
         "next": failure.next.as_ref().map(|next| named(next, environment)),
     })
 }
 
-/// A problem with its place.
-pub(crate) fn of_problem(problem: &sql::Problem) -> Value {
-    let place = problem.place();
-    json!({
-        "code": problem.code,
-        "message": problem.message,
-        "path": problem.path,
-        "line": place.map(|place| place.line),
-        "column": place.map(|place| place.column),
-        "help": problem.help,
-    })
+/// Whether every result stands on one line.
+static LINES: AtomicBool = AtomicBool::new(false);
+
+/// With `--format jsonl` every line is an object of its own.
+pub(crate) fn one_line_each() {
+    LINES.store(true, Ordering::Relaxed);
 }
 
-/// Any result as indented JSON.
+/// Any result, indented unless lines were asked for.
 pub(crate) fn pretty(value: &impl Serialize) -> String {
+    match LINES.load(Ordering::Relaxed) {
+        true => serde_json::to_string(value).unwrap_or_default(),
+        false => indented(value),
+    }
+}
+
+/// What is kept in files, whatever the format of results.
+pub(crate) fn indented(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
 /// What is wrong with pipeline.yaml.
 pub(crate) fn of_configuration(error: &pipeline::Error) -> Value {
-    let problems = error.problems.iter().map(|problem| {
-        json!({
-            "code": problem.code,
-            "message": problem.message,
-            "path": problem.path,
-            "line": problem.line(),
-            "column": problem.column(),
-            "help": problem.help,
-        })
-    });
-    json!({"v": 1, "failure": {"code": "E219", "message": "pipeline.yaml cannot be used", "problems": problems.collect::<Vec<_>>()}})
+    let problems: Vec<_> = error.problems.iter().map(FileProblem::from).collect();
+    json!({"v": 1, "failure": {"code": CONFIGURATION.0, "message": CONFIGURATION.1, "problems": problems}})
 }
+
+/// Code and message of all that is wrong with pipeline.yaml.
+pub(crate) const CONFIGURATION: (&str, &str) = ("E219", "pipeline.yaml cannot be used");

@@ -52,6 +52,18 @@ pub(crate) fn of_status(status: &Status, style: Style) -> String {
             format!("deployment {}   {} by {} at {when}{exit}\n", last.number, last.status, last.actor)
         }
     });
+    let services = status.last.as_ref().map(|last| (last.services.as_str(), last.status.as_str()));
+    if let Some((services @ ("stopping" | "stopped"), status)) = services
+        && status != "running"
+    {
+        let said = match services {
+            "stopped" => {
+                "stopped by it, and not started again: the next deploy that passes the gate starts them"
+            }
+            _ => "may be stopped, since it ended in the middle of stopping them: the next deploy starts them",
+        };
+        text.push_str(&format!("services        {}\n", style.warning(said)));
+    }
     text.push_str(&schema(&status.schema, style));
     text.push_str(&index(&status.index, style, true));
     text.push_str(&backfill(&status.backfill, style, true));
