@@ -42,7 +42,7 @@ fn a_version_that_goose_has_taken_back_is_pending() {
     let old = Old::of("goose");
     old.client().run("DROP INDEX leads_email_idx; INSERT INTO goose_db_version VALUES (99, 4, false)");
     old.init_with_database(&[]).exits(0).says("pending   4");
-    old.adopt(&["--yes"]).exits(0).says("3 migrations are in, 2 are pending");
+    old.adopt(&["--yes"]).exits(0).says("3 migrations carried over, 2 pending");
 }
 
 #[test]

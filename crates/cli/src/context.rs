@@ -138,8 +138,7 @@ impl Context {
                 Database::embedded(&self.directory(), &self.database_name(environment)).await
             }
             pipeline::Database::Url(url) => {
-                let target = Target::parse(url).map_err(|error| self.tell(&Failure::session(error)))?;
-                Ok(Database { target, running: None })
+                Ok(Database::at(url).map_err(|error| self.tell(&Failure::session(error)))?)
             }
         };
         database.map_err(|error| self.tell_error(&error))
@@ -194,7 +193,7 @@ pub(crate) async fn existing_database(
     environment: &Environment,
 ) -> anyhow::Result<Option<Database>> {
     if let pipeline::Database::Url(url) = &environment.database {
-        return Database::at(url).map(Some);
+        return Ok(Some(Database::at(url)?));
     }
     if !database::embedded(pipeline.base_dir())?.is_initialised() {
         return Ok(None);

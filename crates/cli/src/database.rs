@@ -40,7 +40,7 @@ impl Database {
         .await?
     }
 
-    pub(crate) fn at(url: &SecretString) -> anyhow::Result<Self> {
+    pub(crate) fn at(url: &SecretString) -> Result<Self, postgres::Error> {
         Ok(Self { target: Target::parse(url)?, url: url.clone(), running: None })
     }
 

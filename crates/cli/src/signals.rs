@@ -43,6 +43,11 @@ impl Signals {
         Ok(signals)
     }
 
+    /// The signal that asked for the stop.
+    pub(crate) fn received(&self) -> Option<u8> {
+        Some(self.received.load(Ordering::Relaxed)).filter(|number| *number > 0)
+    }
+
     /// What decides the exit code: the number of the signal that asked for the stop, and `--detailed-exitcode`.
     pub(crate) fn exit(&self, detailed: bool) -> Exit {
         Exit { detailed, signal: Arc::clone(&self.received) }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::Act;
 use crate::event::DeployEvent;
-use crate::failure::Failure;
+use crate::failure::{Failure, counted};
 use crate::plan::Plan;
 use crate::reach;
 use crate::record::Recorder;
@@ -127,7 +127,7 @@ pub fn unreadable(error: Unreadable) -> Failure {
 }
 
 fn has_history(applied: usize) -> Problem {
-    let message = format!("the database has a history of pgdeploy already: {applied} migrations are in");
+    let message = format!("the database has a history of pgdeploy already: {} in it", counted(applied, "migration"));
     Problem::with_file("E718", Path::new(adopt::MANIFEST_FILE), message)
         .help("there is nothing to adopt: pgdeploy status says where it stands")
 }

@@ -99,6 +99,9 @@ impl Failure {
         let mut next = "say up to which file it is: pgdeploy baseline --at VERSION --reason TEXT --env {env}; where what is there is not of this pipeline: pgdeploy baseline --none --reason TEXT --env {env}; or deploy to an empty database";
         let message = match state {
             schema::State::Fresh | schema::State::Managed => return Ok(()),
+            schema::State::Unmanaged { objects: 1, example } => format!(
+                "the database has a table, view or sequence ({example}) but no history: which migrations it has had is unknown"
+            ),
             schema::State::Unmanaged { objects, example } => format!(
                 "the database has {objects} tables, views or sequences ({example}) but no history: which migrations it has had is unknown"
             ),

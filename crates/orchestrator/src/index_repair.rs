@@ -66,6 +66,7 @@ pub async fn repair_indexes(
     let mut report = Report {
         deployment: None,
         verdict: Verdict::Succeeded,
+        exit: 0,
         duration: started.elapsed(),
         warnings: Vec::new(),
         failure: None,
@@ -92,14 +93,17 @@ pub async fn repair_indexes(
         None if report.warnings.is_empty() => Verdict::Succeeded,
         None => Verdict::Warnings,
     };
+    report.exit = request.exit.code(report.verdict);
     report.duration = started.elapsed();
-    recorder.record(DeployEvent::finished(&report));
+    recorder.record(DeployEvent::finished(&report, &request.environment));
     // The journal ends when the recorder, which feeds it, is gone; the row is closed after its last line.
     drop(recorder);
-    if let Some(journal) = journal {
-        journal.finish().await;
-    }
-    if let Some(row) = row {
+    let missing = match journal {
+        Some(journal) => journal.finish().await,
+        None => 0,
+    };
+    if let Some(mut row) = row {
+        row.journal_missing = missing;
         row.close_as(&report).await;
     }
     if let Some(lock) = lock {

@@ -74,6 +74,7 @@ fn refused(failure: Failure) -> Report {
     Report {
         deployment: None,
         verdict: failure.verdict,
+        exit: failure.verdict.exit_code(),
         duration: Duration::ZERO,
         warnings: Vec::new(),
         failure: Some(failure),

@@ -11,6 +11,7 @@ use crate::command::deploy::listen;
 use crate::context::{Context, Prepare, Told};
 use crate::output::say;
 use crate::render::json;
+use crate::render::words::counted;
 
 pub(crate) async fn run(global: &Global, arguments: &Adopt) -> Result<ExitCode, Told> {
     let context = Context::load(global, arguments.environment.name.as_deref())?;
@@ -53,13 +54,13 @@ fn text(adoption: &Adoption) {
     }
     pending.iter().for_each(|migration| say(format_args!("  pending   {migration}")));
     settled.iter().for_each(|settled| say(format_args!("  settled   {settled}")));
-    let (number, pending) = (imported.len(), pending.len());
+    let (number, pending) = (counted(imported.len(), "migration", "migrations"), pending.len());
     say(match deployment {
         Some(deployment) => {
-            format!("ADOPTED     {number} migrations are in, {pending} are pending; deployment {deployment}")
+            format!("ADOPTED     {number} carried over, {pending} pending; deployment {deployment}")
         }
         None => format!(
-            "{number} migrations would be carried over without being run, {pending} are pending. Nothing was done; do it with --yes"
+            "{number} would be carried over without being run, {pending} pending. Nothing was done; do it with --yes"
         ),
     });
 }

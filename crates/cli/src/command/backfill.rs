@@ -162,7 +162,7 @@ fn ended(context: &Context, outcome: &Outcome, detailed: bool, signal: Option<u8
     match context.format {
         Format::Text => say(backfills::of_outcome(outcome, context.style, code).trim_end()),
         Format::Json => say(json::pretty(&json!({"v": 1, "exit": code, "outcome": outcome}))),
-        Format::Jsonl => {
+        Format::Jsonl | Format::Events => {
             for warning in &outcome.warnings {
                 tell(format_args!("{} {}", warning.code, warning.message));
             }

@@ -8,6 +8,7 @@ use crate::arguments::{Check, Format, Global};
 use crate::command::apply;
 use crate::context::{Files, Told, load_pipeline, tell_failure};
 use crate::output::say;
+use crate::render::words::counted;
 use crate::render::{Style, json};
 
 pub(crate) async fn run(global: &Global, check: &Check) -> Result<ExitCode, Told> {
@@ -25,8 +26,11 @@ pub(crate) async fn run(global: &Global, check: &Check) -> Result<ExitCode, Told
         (release.migrations.0.len(), release.indexes.len(), release.backfills.len());
     match global.format {
         Format::Text => say(format_args!(
-            "ok   release {}   {migrations} migrations, {indexes} indexes, {backfills} backfills",
-            release.short_hash()
+            "ok   release {}   {}, {}, {}",
+            release.short_hash(),
+            counted(migrations, "migration", "migrations"),
+            counted(indexes, "index", "indexes"),
+            counted(backfills, "backfill", "backfills")
         )),
         _ => say(json::pretty(
             &serde_json::json!({"v": 1, "release": release.hash, "migrations": migrations, "indexes": indexes, "backfills": backfills}),

@@ -11,6 +11,7 @@ use sql::{Folder, Numbered};
 use crate::arguments::{Format, Global, Guard};
 use crate::context::{Told, existing_database, tell_configuration, tell_error, tell_failure};
 use crate::output::{chain, say, tell};
+use crate::render::words::counted;
 use crate::render::{Style, diff, json};
 
 /// What is done to one file.
@@ -65,8 +66,10 @@ pub(crate) async fn run(global: &Global, arguments: &Guard) -> Result<ExitCode, 
     if global.format == Format::Text {
         say(match (changes.len(), arguments.write) {
             (0, _) => "nothing to move".to_owned(),
-            (files, true) => format!("{files} files written; now: pgdeploy check"),
-            (files, false) => format!("{files} files would be written; do it with --write"),
+            (files, true) => format!("{} written; now: pgdeploy check", counted(files, "file", "files")),
+            (files, false) => {
+                format!("{} would be written; do it with --write", counted(files, "file", "files"))
+            },
         });
     }
     Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ use crate::context::{Files, Told, tell_error, tell_failure};
 use crate::exit;
 use crate::messages;
 use crate::output::say;
+use crate::render::words::counted;
 use crate::render::{Style, diagnostic, json};
 
 /// Judges every migration of the release.
@@ -31,10 +32,10 @@ pub(crate) fn run(global: &Global, arguments: &Guard) -> Result<ExitCode, Told> 
             if !milder.is_empty() {
                 say(diagnostic::all(&milder, style));
             }
-            let excused = checked.excused.len();
             say(format_args!(
-                "{} migrations judged, {excused} old findings excused by {GRANDFATHERED_FILE}",
-                release.migrations.0.len()
+                "{} judged, {} excused by {GRANDFATHERED_FILE}",
+                counted(release.migrations.0.len(), "migration", "migrations"),
+                counted(checked.excused.len(), "old finding", "old findings")
             ));
         }
         (None, _) => say(json::pretty(&guard::report::json(&checked.standing))),
@@ -62,9 +63,10 @@ fn grandfather(
         list.write(&path, false).map(|()| (list.entries.len(), gone))
     });
     match written {
-        Ok((entries, 0)) => say(format_args!("{GRANDFATHERED_FILE} has {entries} entries")),
+        Ok((entries, 0)) => say(format_args!("{GRANDFATHERED_FILE} has {}", counted(entries, "entry", "entries"))),
         Ok((entries, gone)) => say(format_args!(
-            "{GRANDFATHERED_FILE} has {entries} entries, {gone} fewer than before: well done"
+            "{GRANDFATHERED_FILE} has {}, {gone} fewer than before: well done",
+            counted(entries, "entry", "entries")
         )),
         Err(error) => return Err(tell_error(&error.into(), global.format, Style::new(global.color))),
     }

@@ -29,13 +29,14 @@ pub(crate) async fn list(global: &Global, arguments: &IndexList) -> Result<ExitC
 pub(crate) async fn repair(global: &Global, arguments: &IndexRepair) -> Result<ExitCode, Told> {
     let context = Context::load(global, arguments.environment.name.as_deref())?;
     let signals = listen(&context)?;
-    let prepared =
+    let mut prepared =
         context.prepare(Prepare { with_upstreams: false, actor: arguments.actor.as_deref() }).await?;
+    prepared.request.exit = signals.exit(arguments.detailed_exitcode);
     let (request, name) = (&prepared.request, arguments.index.as_deref());
     let report = watched(&context, async |observer| {
         orchestrator::repair_indexes(request, name, observer, &signals.stop).await
     })
     .await;
     prepared.finish().await;
-    Ok(told(&context, &report, arguments.detailed_exitcode, &signals))
+    Ok(told(&context, &report))
 }

@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     if global.format == Format::Jsonl {
         json::one_line_each();
         // Its lines are the events of a deploy, whatever comes of it.
-        if matches!(arguments.command, Command::Deploy(_)) {
+        if matches!(arguments.command, Command::Deploy(_) | Command::Index { command: Index::Repair(_) }) {
             global.format = Format::Events;
         }
     }

@@ -6,6 +6,7 @@ use sql::Problem;
 use crate::arguments::Format;
 use crate::command::init_from::Outcome;
 use crate::output::say;
+use crate::render::words::counted;
 use crate::render::{Style, diagnostic, json};
 
 /// Shows it.
@@ -28,7 +29,7 @@ fn state(outcome: &Outcome, at: usize) -> &'static str {
 }
 
 fn text(outcome: &Outcome, style: Style) -> String {
-    let mut text = format!("{} migrations of {}", outcome.placed.len(), outcome.tool.name());
+    let mut text = format!("{} of {}", counted(outcome.placed.len(), "migration", "migrations"), outcome.tool.name());
     if let Some(table) = &outcome.table {
         text.push_str(&format!(", with its history in {table}"));
     }
@@ -68,8 +69,8 @@ fn guarded(outcome: &Outcome, style: Style) -> String {
     let mut text = String::new();
     if !outcome.excused.is_empty() {
         text.push_str(&format!(
-            "\n{} findings of the guard in what is applied, now in {}:\n",
-            outcome.excused.len(),
+            "\n{} of the guard in what is applied, now in {}:\n",
+            counted(outcome.excused.len(), "finding", "findings"),
             guard::GRANDFATHERED_FILE
         ));
         for finding in &outcome.excused {
