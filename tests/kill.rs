@@ -28,12 +28,13 @@ impl Random {
     }
 }
 
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
 #[test]
 fn killed_at_any_moment_the_next_deploy_ends_in_the_undisturbed_state() {
     // 30 kills in CI; PGDEPLOY_KILLS=200 for the long run, PGDEPLOY_SEED for other moments.
-    let number = |name: &str, default: u64| {
-        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-    };
     let (kills, mut random) = (number("PGDEPLOY_KILLS", 30), Random(number("PGDEPLOY_SEED", 20_260_101)));
     let undisturbed = Example::with_leads(LEADS);
     let started = Instant::now();
@@ -70,15 +71,19 @@ fn killed_at_any_moment_the_next_deploy_ends_in_the_undisturbed_state() {
 
 #[test]
 fn a_killed_runners_statement_is_waited_for_and_its_file_is_never_run_twice() {
-    for round in 0..3 {
-        let project = crate::harness::Project::new().file(
-            "migrations/0001_slow.sql",
-            "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE once (n int); INSERT INTO once VALUES (1); SELECT pg_sleep(4);",
+    // Three short rounds in CI; PGDEPLOY_ORPHANS=20 PGDEPLOY_ORPHAN_SECONDS=5 for the long run.
+    let (rounds, seconds) = (number("PGDEPLOY_ORPHANS", 3), number("PGDEPLOY_ORPHAN_SECONDS", 2));
+    for round in 0..rounds {
+        let text = format!(
+            "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE once (n int); INSERT INTO once VALUES (1); SELECT pg_sleep({seconds});"
         );
+        let project = crate::harness::Project::new().file("migrations/0001_slow.sql", &text);
         let mut client = project.client();
         let running = project.start(&["deploy"]);
-        let at_work = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(4)%' AND state = 'active' AND pid <> pg_backend_pid())";
-        crate::harness::until("the migration is at work", || client.is(at_work));
+        let at_work = format!(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep({seconds})%' AND state = 'active' AND application_name = 'pgdeploy/schema' AND datname = current_database())"
+        );
+        crate::harness::until("the migration is at work", || client.is(&at_work));
         running.signal(rustix::process::Signal::KILL);
         drop(running.wait());
         let next = project.pgdeploy(&["deploy", "--format", "jsonl"]).exits(0);

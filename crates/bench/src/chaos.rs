@@ -137,7 +137,11 @@ impl Chaos {
     }
 
     async fn round(&self, kind: &'static str, seed: u64) -> Result<[u64; 12]> {
-        let server = Server::builder().setting("fsync", "on").setting("max_connections", "200").start()?;
+        let server = Server::builder()
+            .setting("fsync", "on")
+            .setting("max_connections", "200")
+            .setting("max_wal_size", "4GB")
+            .start()?;
         server.create_database("chaos")?;
         let target = Target::parse(&SecretString::from(server.url("chaos")))?;
         let mut admin = target.connect("bench").await?;

@@ -9,7 +9,9 @@ mod chaos;
 mod guard;
 mod index;
 mod lossy;
+mod migrations;
 mod shapes;
+mod stall;
 mod table;
 mod traffic;
 
@@ -41,6 +43,10 @@ enum Command {
     Chaos(chaos::Chaos),
     #[command(hide = true)]
     ChaosWorker(chaos::ChaosWorker),
+    /// Many small migrations, fresh and with nothing to do, beside psql and peers.
+    Migrations(migrations::Migrations),
+    /// A migration behind a long reader: how long writers stall.
+    Stall(stall::Stall),
 }
 
 #[tokio::main]
@@ -53,6 +59,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Index(index) => index.measure().await?,
         Command::Chaos(chaos) => chaos.measure().await?,
         Command::ChaosWorker(worker) => return worker.work().await,
+        Command::Migrations(migrations) => migrations.measure()?,
+        Command::Stall(stall) => stall.measure().await?,
     };
     table.print();
     if let Some(path) = arguments.json {

@@ -117,7 +117,10 @@ async fn what_belongs_to_another_role_is_told_and_the_others_are_repaired() -> R
     assert_eq!(items, [("t_a", Settled::Repaired), ("theirs_a", Settled::Failed)], "{outcome:#?}");
     assert_eq!(outcome.warnings.len(), 1);
     assert!(outcome.warnings[0].message.contains("42501"), "{outcome:#?}");
-    assert_eq!(outcome.warnings[0].next.as_deref(), Some("pgdeploy index repair '\"public\".\"theirs_a\"' --env {env}"));
+    assert_eq!(
+        outcome.warnings[0].next.as_deref(),
+        Some("pgdeploy index repair '\"public\".\"theirs_a\"' --env {env}")
+    );
     Ok(())
 }
 

@@ -127,7 +127,8 @@ pub fn unreadable(error: Unreadable) -> Failure {
 }
 
 fn has_history(applied: usize) -> Problem {
-    let message = format!("the database has a history of pgdeploy already: {} in it", counted(applied, "migration"));
+    let message =
+        format!("the database has a history of pgdeploy already: {} in it", counted(applied, "migration"));
     Problem::with_file("E718", Path::new(adopt::MANIFEST_FILE), message)
         .help("there is nothing to adopt: pgdeploy status says where it stands")
 }

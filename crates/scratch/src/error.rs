@@ -124,6 +124,16 @@ pub enum Error {
         /// What psql printed.
         said: String,
     },
+    /// The server ended by itself after it had started.
+    #[error("the server has ended ({said}); the last lines of `{}`:\n{tail}", log.display())]
+    Ended {
+        /// What its client said.
+        said: String,
+        /// The server's log.
+        log: PathBuf,
+        /// Its end.
+        tail: String,
+    },
 }
 
 /// What to install, by the system we were built for.

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::initdb::initdb;
 use crate::keeper::{Ending, Keeper, Watch};
 use crate::pidfile::PidFile;
-use crate::postmaster::{Mode, Postmaster, new_run_dir};
+use crate::postmaster::{Mode, Postmaster, new_run_dir, tail};
 use crate::sweeper::Sweeper;
 use crate::url::url;
 use std::fs;
@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 /// Nothing has to outlive a crash of the machine (manual 14.5, "Non-Durable Settings"). A crash of the server is
 /// another matter: tests stop it at once and ask for what was committed, so commits stay synchronous.
-const FAST: [(&str, &str); 2] = [("fsync", "off"), ("full_page_writes", "off")];
+/// The log is kept short: checkpoints cost nothing that way, and many servers share one disk.
+const FAST: [(&str, &str); 3] = [("fsync", "off"), ("full_page_writes", "off"), ("max_wal_size", "256MB")];
 
 /// The options of a throwaway server.
 #[derive(Debug, Default)]
@@ -131,9 +132,15 @@ impl Server {
     /// A new, empty database.
     ///
     /// # Errors
-    /// [`Error::Statement`], if the name is taken for one.
+    /// [`Error::Statement`], if the name is taken for one; [`Error::Ended`], if the server is gone.
     pub fn create_database(&self, name: &str) -> Result<(), Error> {
-        client::create_database(&self.binaries, &self.dir, name)
+        client::create_database(&self.binaries, &self.dir, name).map_err(|error| match error {
+            Error::Statement { said } if self.pid().is_none() => {
+                let log = self.log_path();
+                Error::Ended { said, tail: tail(&log), log }
+            }
+            other => other,
+        })
     }
 
     /// A connection URL for the superuser `postgres`, which sqlx and libpq understand.

@@ -69,7 +69,7 @@ pub(crate) async fn run(global: &Global, arguments: &Guard) -> Result<ExitCode, 
             (files, true) => format!("{} written; now: pgdeploy check", counted(files, "file", "files")),
             (files, false) => {
                 format!("{} would be written; do it with --write", counted(files, "file", "files"))
-            },
+            }
         });
     }
     Ok(ExitCode::SUCCESS)

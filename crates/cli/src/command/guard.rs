@@ -63,7 +63,9 @@ fn grandfather(
         list.write(&path, false).map(|()| (list.entries.len(), gone))
     });
     match written {
-        Ok((entries, 0)) => say(format_args!("{GRANDFATHERED_FILE} has {}", counted(entries, "entry", "entries"))),
+        Ok((entries, 0)) => {
+            say(format_args!("{GRANDFATHERED_FILE} has {}", counted(entries, "entry", "entries")))
+        }
         Ok((entries, gone)) => say(format_args!(
             "{GRANDFATHERED_FILE} has {}, {gone} fewer than before: well done",
             counted(entries, "entry", "entries")

@@ -42,7 +42,7 @@ pub(crate) struct Outcome {
 
 pub(crate) async fn run(global: &Global, arguments: &Init, from: Tool) -> Result<ExitCode, Told> {
     if arguments.print_script {
-        return print_script(from);
+        return print_script(global, from);
     }
     let style = Style::new(global.color);
     let tell = |problems: Vec<Problem>| tell_failure(&Failure::files(problems), global.format, style, "");
@@ -68,10 +68,11 @@ pub(crate) async fn run(global: &Global, arguments: &Init, from: Tool) -> Result
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_script(tool: Tool) -> Result<ExitCode, Told> {
+fn print_script(global: &Global, tool: Tool) -> Result<ExitCode, Told> {
     if tool != Tool::Django {
         let name = tool.name();
-        return Err(tell_error(&anyhow::anyhow!("--print-script is for Django: {name} needs no script")));
+        let message = anyhow::anyhow!("--print-script is for Django: {name} needs no script");
+        return Err(tell_error(&message, global.format, Style::new(global.color)));
     }
     say(adopt::DJANGO_SCRIPT.trim_end());
     Ok(ExitCode::SUCCESS)

@@ -29,7 +29,8 @@ fn state(outcome: &Outcome, at: usize) -> &'static str {
 }
 
 fn text(outcome: &Outcome, style: Style) -> String {
-    let mut text = format!("{} of {}", counted(outcome.placed.len(), "migration", "migrations"), outcome.tool.name());
+    let mut text =
+        format!("{} of {}", counted(outcome.placed.len(), "migration", "migrations"), outcome.tool.name());
     if let Some(table) = &outcome.table {
         text.push_str(&format!(", with its history in {table}"));
     }
