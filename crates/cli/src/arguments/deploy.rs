@@ -1,0 +1,63 @@
+//! Plan, status and deploy.
+
+use clap::{Args, Parser};
+
+use super::{Environment, Global};
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) look: Look,
+    /// Also run the pending migrations on a throwaway server with the target's schema, and report what was measured:
+    /// locks, rewrites, scans, changed rows, WAL
+    #[arg(long)]
+    pub(crate) prove: bool,
+    /// Show the statement of each batch of the pending backfills
+    #[arg(long)]
+    pub(crate) sql: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Look {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// Exit with 3 where a deploy would have something to do
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) look: Look,
+    /// Prove that the ledger is what was written into it: exit 5 where it is not
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// A hash that --verify has printed earlier and that was noted elsewhere: it must still be there
+    #[arg(long, value_name = "HASH", requires = "verify")]
+    pub(crate) expect: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Deploy {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// Exit with 3 where the deploy succeeded with warnings
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Who deploys, for the records; default: the CI's user, or the operating system's
+    #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
+    pub(crate) actor: Option<String>,
+}
+
+/// `pgdeploy deploy --env production`: deploys a release's database changes to the environment `production`, in three stages:
+/// schema migrations (a hard gate), indexes built concurrently, and batched backfills (both warn and go on). Run it again
+/// after anything: it resumes.
+#[derive(Debug, Parser)]
+#[command(name = "deploy_production", version, max_term_width = 100)]
+pub(crate) struct DeployProduction {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(flatten)]
+    pub(crate) deploy: Deploy,
+}
