@@ -41,6 +41,12 @@ impl Finding {
         sql::place(&self.text, self.span.start)
     }
 
+    /// Whether the list of old findings may excuse it: a file that is applied cannot change any more, so everything but
+    /// its form, however many rows it wrote.
+    pub fn is_listable(&self) -> bool {
+        self.acceptable || matches!(self.code, "E501" | "E502" | "E503")
+    }
+
     /// Whether it refuses the file.
     pub fn refuses(&self) -> bool {
         self.severity == Severity::Error

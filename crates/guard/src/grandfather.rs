@@ -68,7 +68,7 @@ impl Grandfathered {
     pub fn of(findings: &[Finding], reason: &str) -> Self {
         let mut entries: Vec<Entry> = findings
             .iter()
-            .filter(|finding| finding.acceptable)
+            .filter(|finding| finding.is_listable())
             .map(|finding| Entry {
                 file: finding.path.display().to_string(),
                 sha256: finding.sha256.clone(),
@@ -90,7 +90,7 @@ impl Grandfathered {
         for finding in findings {
             let file = finding.path.display().to_string();
             let at = self.entries.iter().enumerate().find_map(|(at, entry)| {
-                let same = entry.file == file && entry.rule == finding.rule && finding.acceptable;
+                let same = entry.file == file && entry.rule == finding.rule && finding.is_listable();
                 let weight = finding.severity <= entry.severity;
                 if same && entry.sha256 != finding.sha256 {
                     edited[at] = true;

@@ -19,7 +19,7 @@ pub(crate) struct Init {
     #[arg(long, value_name = "URL", requires = "from")]
     pub(crate) database: Option<secrecy::SecretString>,
     /// The environment of that database in pipeline.yaml
-    #[arg(long = "env", value_name = "NAME", default_value = "production", value_parser = name)]
+    #[arg(long = "env", value_name = "NAME", default_value = "production", value_parser = name, requires = "from")]
     pub(crate) environment: String,
     /// The folder for the migrations; default: migrations, or pgdeploy/migrations where the tool has its own there
     #[arg(long, value_name = "DIR", requires = "from")]

@@ -218,7 +218,7 @@ fn judged(
     let findings: Vec<Finding> = sources.flat_map(|source| judge.migration(&source)).collect();
     findings.into_iter().partition(|finding| {
         let stem = finding.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
-        finding.acceptable && !pending.contains(&stem)
+        finding.is_listable() && !pending.contains(&stem)
     })
 }
 
