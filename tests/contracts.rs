@@ -279,7 +279,7 @@ fn a_result_that_cannot_be_written_is_74_and_a_reader_that_goes_away_is_none() {
 #[test]
 fn deploy_production_says_its_own_name() {
     let help = Project::new().deploy_production(&["--help"]).exits(0).says("Usage: deploy_production").stdout;
-    assert!(!help.contains("--env"), "{help}");
+    assert!(!help.contains("--env <"), "{help}");
     assert!(
         Project::new().deploy_production(&["--no-such-flag"]).exits(2).stderr.contains("deploy_production")
     );

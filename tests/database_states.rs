@@ -113,7 +113,7 @@ fn a_missing_right_is_77_and_named() {
     let url = project.url.replace("user=postgres", &format!("user={database}_visitor"));
     let project = one_table(&url);
     project.deploy().exits(77).says("E304").says("permission denied");
-    let grant = format!("GRANT CREATE ON DATABASE {database} TO {database}_visitor");
+    let grant = format!("GRANT CREATE ON DATABASE \"{database}\" TO \"{database}_visitor\"");
     project.pgdeploy(&["plan"]).exits(77).says("E304").says(&grant);
     admin.run(&grant);
     project.pgdeploy(&["plan"]).exits(0);

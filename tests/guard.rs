@@ -42,10 +42,10 @@ fn a_hazard_is_accepted_with_a_reason_and_an_applied_file_is_not_judged_again() 
 fn old_findings_are_excused_by_a_list_that_can_only_shrink() {
     let project = Project::new().file("migrations/0001_old.sql", "DELETE FROM leads;");
     project.pgdeploy(&["check"]).exits(6).says("dml-delete");
-    project.pgdeploy(&["guard", "--grandfather", "--reason", "before the rule"]).exits(0).says("1 entries");
+    project.pgdeploy(&["guard", "--grandfather", "--reason", "before the rule"]).exits(0).says("1 entry");
     project.pgdeploy(&["check"]).exits(0);
     let project = project.file("migrations/0002_new.sql", "DELETE FROM leads WHERE id = 1;");
-    project.pgdeploy(&["guard", "--grandfather", "--reason", "again"]).exits(0).says("1 entries");
+    project.pgdeploy(&["guard", "--grandfather", "--reason", "again"]).exits(0).says("1 entry");
     project.pgdeploy(&["check"]).exits(6).says("0002_new.sql");
     project.remove("migrations/0002_new.sql");
     let project = project.file("migrations/0001_old.sql", "SELECT 1;");

@@ -76,7 +76,7 @@ fn what_a_lost_session_of_the_journal_had_in_hand_is_written_by_the_next() {
 #[test]
 fn a_damaged_ledger_is_2_with_what_is_missing_and_what_to_do() {
     for (damage, missing) in [
-        ("DROP TABLE pgdeploy.succeeded_files", "pgdeploy.succeeded_files is not there"),
+        ("DROP TABLE pgdeploy.succeeded_files", "\"succeeded_files\" is not there"),
         ("ALTER TABLE pgdeploy.migrations DROP COLUMN checksum", "checksum"),
     ] {
         let project = one_table();
@@ -130,7 +130,7 @@ fn recorded(project: &Project, lines: &str, code: i64) {
 #[test]
 fn the_records_name_the_exit_code_that_the_process_ends_with() {
     let project =
-        Project::new().file("migrations/0001_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(60);");
+        Project::new().file("migrations/0001_slow.sql", "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE slow (id int); SELECT pg_sleep(60);");
     let output = project.path().join("events");
     let running = project.start_into(&["deploy", "--format", "jsonl"], &output);
     let mut client = project.client();

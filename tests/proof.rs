@@ -139,7 +139,7 @@ fn events_from_before_the_chain_are_counted_apart() {
 #[test]
 fn a_killed_deploy_leaves_a_chain_that_goes_on() {
     let project =
-        deployed().file("migrations/0004_slow.sql", "CREATE TABLE slow (id int); SELECT pg_sleep(20);");
+        deployed().file("migrations/0004_slow.sql", "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE slow (id int); SELECT pg_sleep(20);");
     let running = project.start(&["deploy"]);
     let mut client = project.client();
     crate::harness::until("the migration is at work", || {

@@ -61,7 +61,7 @@ fn rows_in_a_pending_file_can_be_moved_out_once_the_database_is_adopted() {
     let old =
         Old::of("dbmate").file("db/migrations/20240601000000_source.sql", &format!("-- migrate:up\n{text}"));
     old.init_with_database(&[]).exits(0).says("to be changed before they can be deployed");
-    old.adopt(&["--yes"]).exits(0).says("4 migrations are in, 2 are pending");
+    old.adopt(&["--yes"]).exits(0).says("4 migrations carried over, 2 pending");
     old.project.pgdeploy(&["guard", "--extract", "--write"]).exits(0).says("backfills/");
     old.project.deploy().exits(0).says("20240601000000_source");
     old.project.pgdeploy(&["status"]).exits(0).says("UP TO DATE");

@@ -39,7 +39,7 @@ mod tests {
         assert!(alone.starts_with("E104  ") && alone.contains("what to do: "), "{alone}");
         assert!(explain("E202").unwrap().contains("E201, E202"));
         assert!(explain("E233").unwrap().contains("E230 to E239"));
-        assert_eq!(explain("E999"), None);
+        assert_eq!(explain("X999"), None);
         assert_eq!(explain("code"), None, "the head of a table is no code");
     }
 }

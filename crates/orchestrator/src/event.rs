@@ -224,6 +224,7 @@ pub enum DeployEvent {
         message: Option<String>,
         /// What is wrong with files, with the places.
         #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[schemars(default)]
         problems: Vec<FileProblem>,
         /// What to type or do next, where it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
