@@ -108,9 +108,9 @@ async fn a_change_of_rows_that_matches_none_is_seen_by_its_lock() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_concurrent_build_is_sampled_from_outside() {
-    let report =
-        proven("CREATE INDEX CONCURRENTLY i ON leads (email); ALTER TABLE leads ADD x int", &Sizes::new())
-            .await;
+    // Long enough to be seen by looks that are milliseconds apart.
+    let build = "CREATE INDEX CONCURRENTLY i ON leads (md5(repeat(email, 1000)))";
+    let report = proven(&format!("{build}; ALTER TABLE leads ADD x int"), &Sizes::new()).await;
     assert_eq!(report.failed, None);
     let [build, add] = report.statements.as_slice() else { panic!("{report:?}") };
     assert!(build.sampled && !add.sampled);

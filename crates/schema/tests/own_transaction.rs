@@ -1,6 +1,7 @@
 //! The transaction is ours: the file neither ends it nor outlives it.
 
-use std::time::Duration;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 
 use anyhow::Result;
 use schema::{Failure, Phase};
@@ -96,11 +97,10 @@ async fn a_frozen_runner_does_not_keep_its_locks() -> Result<()> {
     let mut run = Box::pin(database.run_plan(&plan, Phase::Pre));
     let frozen = async {
         let mut watcher = database.session().await?;
-        // Polled only until the file has been sent and its transaction stands idle.
+        // Polled once for each look at the server, until the file has been sent and its transaction stands idle.
         loop {
-            tokio::select! {
-                biased;
-                ended = tokio::time::timeout(Duration::from_millis(1), &mut run) => if let Ok(ended) = ended { anyhow::bail!("too fast to freeze: {ended:?}") },
+            if let Poll::Ready(ended) = poll_fn(|task| Poll::Ready(run.as_mut().poll(task))).await {
+                anyhow::bail!("too fast to freeze: {ended:?}")
             }
             let idle = at_work("state = 'idle in transaction' AND query LIKE '%CREATE TABLE b%'");
             let row = watcher.one(&format!("SELECT {idle}")).await?;

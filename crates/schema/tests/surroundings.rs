@@ -52,7 +52,7 @@ async fn a_role_that_does_not_exist_is_told_and_nothing_is_run() -> Result<()> {
 #[tokio::test]
 async fn nothing_of_a_file_is_left_for_the_next() -> Result<()> {
     let database = Database::new("surroundings_reset", ROLES).await?;
-    let leaves = "SELECT pg_catalog.set_config('search_path', '', false); SET statement_timeout = '1ms'; SET lock_timeout = '1ms';
+    let leaves = "SELECT pg_catalog.set_config('search_path', '', false); SET statement_timeout = '5s'; SET lock_timeout = '1ms';
         SET statement_timeout = 0; SET client_encoding = 'LATIN1'; SET standard_conforming_strings = off;
         SET default_transaction_read_only = on; CREATE TEMP TABLE t AS SELECT 1 AS i; PREPARE p AS SELECT 1;
         SELECT pg_advisory_lock(77); DO $$ BEGIN EXECUTE 'LISTEN gossip'; END $$; SET ROLE builder; SET SESSION AUTHORIZATION builder;";
