@@ -87,6 +87,40 @@ fn migrations_that_are_not_one_versioned_transaction() {
 }
 
 #[test]
+fn everything_that_is_wrong_with_the_files_is_told_at_once() {
+    let project = Project::new()
+        .file("migrations/0001_ends.sql", "CREATE TABLE a (i int); COMMIT;")
+        .file("migrations/0002_meta.sql", "\\d a\nSELECT 1;")
+        .file("migrations/0003_rows.sql", "COPY a FROM stdin;\n1\n\\.\n")
+        .file("migrations/0004_index.sql", "CREATE INDEX CONCURRENTLY i ON a (i);")
+        .file("migrations/0005_nul.sql", "CREATE TABLE x\0 (i int);")
+        .file("migrations/0006_one.sql", "SELECT 1;")
+        .file("migrations/0006_other.sql", "SELECT 1;")
+        .file("migrations/0007_circle.sql", "-- pgdeploy:\n--   requires: [0008_circle]\nSELECT 1;")
+        .file("migrations/0008_circle.sql", "-- pgdeploy:\n--   requires: [0007_circle]\nSELECT 1;")
+        .file("migrations/0009_alone.down.sql", "SELECT 1;")
+        .file("indexes/x.sql", "CREATE INDEX ON a (i);")
+        .file("backfills/0001_x.sql", "DO $$ BEGIN END $$;");
+    for command in ["check", "deploy"] {
+        let mut outcome = project.pgdeploy(&[command]).exits(2).says("E213");
+        for (code, place) in [
+            ("E222", "0001_ends.sql:1:25"),
+            ("E220", "0002_meta.sql:1:1"),
+            ("E220", "0003_rows.sql:2:1"),
+            ("E222", "0004_index.sql:1:1"),
+            ("E213", "0005_nul.sql"),
+            ("E105", "0006_other.sql"),
+            ("E119", "0007_circle.sql"),
+            ("E120", "0009_alone.down.sql"),
+            ("E23", "indexes/x.sql:1"),
+            ("E24", "backfills/0001_x.sql"),
+        ] {
+            outcome = outcome.says(code).says(place);
+        }
+    }
+}
+
+#[test]
 fn index_files_with_something_else_in_them() {
     refused_file("indexes/x.sql", b"CREATE INDEX ON t (a);", &["indexes/x.sql:1"]);
     refused_file("indexes/x.sql", b"CREATE INDEX IF NOT EXISTS i ON t (a);", &["indexes/x.sql:1"]);

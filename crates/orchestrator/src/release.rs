@@ -106,7 +106,11 @@ impl Release {
                 let unknown = contract::unknown(&release);
                 if unknown.is_empty() { Ok(release) } else { Err(unknown) }
             }
-            _ => Err(problems),
+            // All that is wrong is told at once; where the migrations have not loaded, it is among their problems.
+            (migrations, ..) => {
+                problems.extend(migrations.iter().flat_map(schema::check_all));
+                Err(problems)
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use sql::ast::TransactionStmtKind;
 use sql::{NodeEnum, Problem, Source};
 
-use crate::decide::Plan;
+use crate::decide::{Plan, duplicates};
 use crate::history::Progress;
 use crate::migration::{Migration, Migrations};
 use crate::split::edited;
@@ -15,9 +15,11 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
     pending.flat_map(|migration| file(migration, plan.resumed.get(&migration.version))).collect()
 }
 
-/// The same for files whose history is not known.
+/// The same for files whose history is not known; and versions that come twice.
 pub fn check_all(migrations: &Migrations) -> Vec<Problem> {
-    migrations.0.iter().flat_map(|migration| file(migration, None)).collect()
+    let mut problems: Vec<Problem> = migrations.0.iter().flat_map(|migration| file(migration, None)).collect();
+    problems.extend(duplicates(migrations));
+    problems
 }
 
 fn file(migration: &Migration, progress: Option<&Progress>) -> Vec<Problem> {

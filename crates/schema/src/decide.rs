@@ -116,7 +116,8 @@ fn may_be_late(files: &Migrations) -> BTreeSet<&str> {
     late
 }
 
-fn duplicates(files: &Migrations) -> Vec<Problem> {
+/// Versions that two files have.
+pub(crate) fn duplicates(files: &Migrations) -> Vec<Problem> {
     let mut first: BTreeMap<u64, &Path> = BTreeMap::new();
     let mut findings = Vec::new();
     for file in &files.0 {

@@ -36,7 +36,7 @@ impl Migration {
 }
 
 /// Reads names and headers, and puts the files in order; every problem of every file is returned. The SQL is not parsed
-/// yet: that is for the pending ones, see [`crate::check`].
+/// yet: that is for the pending ones, see [`crate::check`]. Where there are problems it is, so that all of them come at once.
 ///
 /// # Errors
 /// E214 a name without version, E117 a `when` that is no condition, E118 and E119 a requirement that cannot be met, E120 a
@@ -63,14 +63,13 @@ pub fn load(sources: Vec<Source>, downs: Vec<Source>) -> Result<Migrations, Vec<
         }
     }
     problems.extend(downs.into_values().map(|down| alone(&down)));
-    match order(files) {
-        Ok(files) if problems.is_empty() => Ok(Migrations(files)),
-        Ok(_) => Err(problems),
-        Err(found) => {
-            problems.extend(found);
-            Err(problems)
-        }
+    problems.extend(order(&mut files).err().into_iter().flatten());
+    let files = Migrations(files);
+    if problems.is_empty() {
+        return Ok(files);
     }
+    problems.extend(crate::check_all(&files));
+    Err(problems)
 }
 
 fn alone(down: &Source) -> Problem {

@@ -9,14 +9,15 @@ use crate::migration::Migration;
 
 /// Puts the files into the order in which they run, or says what makes that impossible. Among those whose requirements
 /// are met, the lowest version is next.
-pub(crate) fn order(mut files: Vec<Migration>) -> Result<Vec<Migration>, Vec<Problem>> {
+pub(crate) fn order(files: &mut [Migration]) -> Result<(), Vec<Problem>> {
     files.sort_by(|a, b| (a.version, &a.source.path).cmp(&(b.version, &b.source.path)));
     if files.iter().all(|file| file.header.requires.is_empty()) {
-        return Ok(placed(files));
+        files.iter_mut().enumerate().for_each(|(place, file)| file.place = place);
+        return Ok(());
     }
     let mut problems = Vec::new();
     let needs: Vec<BTreeSet<usize>> =
-        files.iter().map(|file| required(file, &files, &mut problems)).collect();
+        files.iter().map(|file| required(file, files, &mut problems)).collect();
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -39,17 +40,11 @@ pub(crate) fn order(mut files: Vec<Migration>) -> Result<Vec<Migration>, Vec<Pro
         }
     }
     if order.len() < files.len() {
-        return Err(vec![cycle(&files, &needs, &order)]);
+        return Err(vec![cycle(files, &needs, &order)]);
     }
-    let mut files: Vec<Option<Migration>> = files.into_iter().map(Some).collect();
-    Ok(placed(order.into_iter().filter_map(|index| files[index].take()).collect()))
-}
-
-fn placed(mut files: Vec<Migration>) -> Vec<Migration> {
-    for (place, file) in files.iter_mut().enumerate() {
-        file.place = place;
-    }
-    files
+    order.into_iter().enumerate().for_each(|(place, file)| files[file].place = place);
+    files.sort_by_key(|file| file.place);
+    Ok(())
 }
 
 /// The places of what a file requires.
