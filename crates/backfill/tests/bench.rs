@@ -200,7 +200,7 @@ impl Bench {
         let key = LockKey::of("pgdeploy", "test");
         let lock = RunLock::acquire(&self.target, key, Duration::from_secs(10), |_| {}).await?;
         let mut session = lock.session("work").await?;
-        ledger::bootstrap(&lock, &mut session, "pgdeploy", "test", &[backfill::LEDGER]).await?;
+        ledger::bootstrap(&lock, &mut session, "pgdeploy", "test", &[backfill::LEDGER], &[]).await?;
         session.close().await;
         lock.release().await;
         Ok(())

@@ -156,7 +156,7 @@ impl Chaos {
         let lock =
             RunLock::acquire(&target, LockKey::of("pgdeploy", "chaos"), Duration::from_secs(5), |_| {})
                 .await?;
-        ledger::bootstrap(&lock, &mut admin, "pgdeploy", "chaos", &[backfill::LEDGER]).await?;
+        ledger::bootstrap(&lock, &mut admin, "pgdeploy", "chaos", &[backfill::LEDGER], &[]).await?;
         lock.release().await;
         let over = CancellationToken::new();
         let proxy = Lossy::listen(server.socket_dir(), over.clone()).await?;

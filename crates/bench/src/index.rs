@@ -139,7 +139,7 @@ impl Database {
         let mut session = database.session().await?;
         session.run(setup).await?;
         let lock = database.lock().await?;
-        ledger::bootstrap(&lock, &mut session, "pgdeploy", "bench", &[index::LEDGER]).await?;
+        ledger::bootstrap(&lock, &mut session, "pgdeploy", "bench", &[index::LEDGER], &[]).await?;
         lock.release().await;
         session.close().await;
         Ok(database)

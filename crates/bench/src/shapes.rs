@@ -171,7 +171,7 @@ async fn ours(target: &Target, settings: &Settings) -> Result<()> {
     let lock =
         RunLock::acquire(target, LockKey::of("pgdeploy", "bench"), Duration::from_secs(5), |_| {}).await?;
     let mut session = lock.session("work").await?;
-    ledger::bootstrap(&lock, &mut session, "pgdeploy", "bench", &[backfill::LEDGER]).await?;
+    ledger::bootstrap(&lock, &mut session, "pgdeploy", "bench", &[backfill::LEDGER], &[]).await?;
     lock.release().await;
     let plan = backfill::plan(&mut session, &definitions, "pgdeploy").await?;
     session.close().await;

@@ -165,7 +165,7 @@ async fn locked(target: &Target) -> Result<RunLock> {
     let lock =
         RunLock::acquire(target, LockKey::of("pgdeploy", "bench"), Duration::from_secs(5), |_| {}).await?;
     let mut session = lock.session("work").await?;
-    ledger::bootstrap(&lock, &mut session, "pgdeploy", "bench", &[schema::LEDGER]).await?;
+    ledger::bootstrap(&lock, &mut session, "pgdeploy", "bench", &[schema::LEDGER], &[]).await?;
     session.close().await;
     Ok(lock)
 }

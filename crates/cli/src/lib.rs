@@ -62,7 +62,8 @@ fn started(parsed: Result<Arguments, clap::Error>, typed: &[OsString]) -> ExitCo
 
 fn with_a_runtime(arguments: Arguments) -> ExitCode {
     logging::start(&arguments.global);
-    match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    // One thread: the work is the server's, and an answer is taken up sooner where no other thread has to be woken for it.
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(command::run(arguments)),
         Err(error) => {
             tell(format_args!("pgdeploy: the runtime cannot be started: {error}"));

@@ -62,7 +62,7 @@ impl Database {
         let target = Target::parse(&SecretString::from(url))?;
         let lock = RunLock::acquire(&target, LockKey::of("pgdeploy", name), PATIENCE, |_| {}).await?;
         let mut session = lock.session("test").await?;
-        bootstrap(&lock, &mut session, "pgdeploy", "0", &[index::LEDGER]).await?;
+        bootstrap(&lock, &mut session, "pgdeploy", "0", &[index::LEDGER], &[]).await?;
         session.close().await;
         Ok(Self {
             name,

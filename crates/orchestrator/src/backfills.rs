@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::deploy::{bootstrap, take_lock};
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::ledger::COMPONENTS;
+use crate::ledger::needed;
 use crate::reach;
 use crate::record::{Observer, Recorder};
 use crate::request::Request;
@@ -190,7 +190,9 @@ async fn steering(request: &Request, id: &str) -> Result<Session, Failure> {
 }
 
 async fn begun(session: &mut Session, request: &Request) -> Result<bool, Failure> {
-    postgres::ledger::is_current(session, &request.ledger, &COMPONENTS).await.map_err(Failure::session)
+    postgres::ledger::is_current(session, &request.ledger, &needed(&request.release))
+        .await
+        .map_err(Failure::session)
 }
 
 /// The ledger's tables. The run lock is needed for no longer than it takes to make them, and where they are there, as

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use postgres::ledger::Component;
 use postgres::{Class, LockKey, RunLock, Session, cancel_on};
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +12,7 @@ use crate::event::DeployEvent;
 use crate::failure::{Failure, Verdict};
 use crate::iron_rule;
 use crate::journal::Journal;
-use crate::ledger::COMPONENTS;
+use crate::ledger::{COMPONENTS, needed};
 use crate::plan::Plan;
 use crate::promotion;
 use crate::reach;
@@ -307,13 +308,23 @@ pub(crate) async fn take_lock(request: &Request, recorder: &Recorder<'_>) -> Res
     RunLock::acquire(&request.target, key, request.lock_wait, waiting).await.map_err(Failure::lock)
 }
 
-/// Creates the ledger's tables, or brings them up to date.
+/// Creates the ledger's tables that the release needs, and brings up to date what is there.
 pub(crate) async fn bootstrap(
     request: &Request,
     session: &mut Session,
     lock: &RunLock,
 ) -> Result<(), Failure> {
-    postgres::ledger::bootstrap(lock, session, &request.ledger, &request.tool_version, &COMPONENTS)
+    bootstrap_with(request, session, lock, &needed(&request.release)).await
+}
+
+/// The same with the tables of these components.
+pub(crate) async fn bootstrap_with(
+    request: &Request,
+    session: &mut Session,
+    lock: &RunLock,
+    needed: &[Component],
+) -> Result<(), Failure> {
+    postgres::ledger::bootstrap(lock, session, &request.ledger, &request.tool_version, needed, &COMPONENTS)
         .await
         .map_err(Failure::session)
 }

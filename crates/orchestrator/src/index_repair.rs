@@ -6,11 +6,12 @@ use postgres::RunLock;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::{bootstrap, stopped_by_either, take_lock};
+use crate::deploy::{bootstrap_with, stopped_by_either, take_lock};
 use crate::deployment::Deployment;
 use crate::event::{DeployEvent, Event, StageName, StageResult};
 use crate::failure::{Failure, Verdict};
 use crate::journal::Journal;
+use crate::ledger::COMPONENTS;
 use crate::plan::Plan;
 use crate::reach;
 use crate::record::{Observer, Record, Recorder};
@@ -164,7 +165,7 @@ async fn open(
     lock: &RunLock,
 ) -> Result<(Deployment, Journal), Failure> {
     let mut session = lock.session("ledger").await.map_err(Failure::session)?;
-    bootstrap(request, &mut session, lock).await?;
+    bootstrap_with(request, &mut session, lock, &COMPONENTS).await?;
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
     let row = Deployment::open(session, request, &plan).await.map_err(Failure::session)?;
     let journal = lock.session("journal").await.map_err(Failure::session)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres::{Error, Session, query};
 use tokio::sync::mpsc;
@@ -16,6 +16,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long the end of a deploy waits for its last lines.
 const AT_THE_END: Duration = Duration::from_secs(5);
+/// Events that are less than this apart are written together: a commit for each would slow down what it tells of.
+const TOGETHER: Duration = Duration::from_millis(50);
 /// How many events one statement writes.
 const BATCH: usize = 100;
 
@@ -39,6 +41,7 @@ impl Journal {
             ledger: sql::identifier(ledger),
             deployment,
             unwritten: Vec::new(),
+            written: Instant::now(),
             given_up: 0,
             missing: Arc::clone(&missing),
         };
@@ -65,6 +68,8 @@ struct Writer {
     deployment: i64,
     /// What has happened and is not in the journal yet, oldest first.
     unwritten: Vec<Record>,
+    /// When it was last written.
+    written: Instant,
     /// Events that the server will never take.
     given_up: usize,
     missing: Arc<AtomicUsize>,
@@ -84,15 +89,22 @@ impl Writer {
             }
             let before = self.unwritten.len();
             if before < BATCH && is_open {
-                let wait = if before == 0 { HEARTBEAT } else { Duration::ZERO };
+                let wait =
+                    if before == 0 { HEARTBEAT } else { TOGETHER.saturating_sub(self.written.elapsed()) };
                 tokio::select! {
                     biased;
                     received = records.recv_many(&mut self.unwritten, BATCH - before) => is_open = received > 0,
                     () = tokio::time::sleep(wait) => {}
                 }
+                let more = self.unwritten.len() > before && self.unwritten.len() < BATCH && is_open;
+                if more && self.written.elapsed() < TOGETHER {
+                    result = Ok(());
+                    continue;
+                }
             }
             self.missing.store(self.given_up + self.unwritten.len() + records.len(), Ordering::Relaxed);
             result = if self.unwritten.is_empty() { self.heartbeat().await } else { self.write().await };
+            self.written = Instant::now();
             self.missing.store(self.given_up + self.unwritten.len() + records.len(), Ordering::Relaxed);
         }
         self.session.close().await;

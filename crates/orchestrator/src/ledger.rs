@@ -2,6 +2,8 @@
 
 use postgres::ledger::Component;
 
+use crate::release::Release;
+
 /// The hash of a row of the journal, as SQL: over the hash before it and all that the row says, as the text of a JSON array,
 /// in which nothing can be taken for something else. Proofs compute it themselves: a function in the database could be
 /// changed with the rows. Both must stay the same for ever.
@@ -106,3 +108,11 @@ const ORCHESTRATOR: Component = Component {
 
 /// Every table of ours, in the order in which they are created.
 pub(crate) const COMPONENTS: [Component; 4] = [ORCHESTRATOR, schema::LEDGER, index::LEDGER, backfill::LEDGER];
+
+/// Those that a release needs: the tables of a stage with nothing in it are not made before something is.
+pub(crate) fn needed(release: &Release) -> Vec<Component> {
+    let mut needed = vec![ORCHESTRATOR, schema::LEDGER];
+    needed.extend((!release.indexes.is_empty()).then_some(index::LEDGER));
+    needed.extend((!release.backfills.is_empty()).then_some(backfill::LEDGER));
+    needed
+}

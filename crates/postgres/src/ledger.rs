@@ -34,24 +34,28 @@ pub async fn exists(session: &mut Session, schema: &str) -> Result<bool, Error> 
     Ok(row.try_get(0)?)
 }
 
-/// Creates what is missing and refuses what is newer. The lock is the proof that nobody else does the same:
-/// `CREATE .. IF NOT EXISTS` races between sessions.
+/// Creates what is missing of `needed` and refuses what is newer; `others` are only brought up to date where they are there.
+/// The lock is the proof that nobody else does the same: `CREATE .. IF NOT EXISTS` races between sessions.
 pub async fn bootstrap(
     _lock: &RunLock,
     session: &mut Session,
     schema: &str,
     tool_version: &str,
-    components: &[Component],
+    needed: &[Component],
+    others: &[Component],
 ) -> Result<(), Error> {
     let quoted = sql::identifier(schema);
     let found =
         if exists(session, schema).await? { versions(session, &quoted).await? } else { HashMap::new() };
-    check(&found, components)?;
+    let is_needed = |name| needed.iter().any(|component| component.name == name);
+    let others = others.iter().filter(|other| found.contains_key(other.name) && !is_needed(other.name));
+    let components: Vec<Component> = needed.iter().chain(others).copied().collect();
+    check(&found, &components)?;
     if components.iter().all(|component| found.get(component.name) == Some(&component.version())) {
         return Ok(());
     }
     session.run("BEGIN").await?;
-    let upgraded = upgrade(session, schema, tool_version, &found, components).await;
+    let upgraded = upgrade(session, schema, tool_version, &found, &components).await;
     session.run(if upgraded.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
     upgraded
 }

@@ -17,7 +17,8 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
 
 /// The same for files whose history is not known; and versions that come twice.
 pub fn check_all(migrations: &Migrations) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = migrations.0.iter().flat_map(|migration| file(migration, None)).collect();
+    let mut problems: Vec<Problem> =
+        migrations.0.iter().flat_map(|migration| file(migration, None)).collect();
     problems.extend(duplicates(migrations));
     problems
 }

@@ -44,9 +44,10 @@ impl Fence {
 
     /// A condition: the run lock is still ours.
     pub(crate) fn lock_is_ours(&self) -> String {
+        // A backend is in one database only.
         format!(
             "EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 \
-             AND {THIS_DATABASE} AND pid = {} AND classid = {} AND objid = {})",
+             AND pid = {} AND classid = {} AND objid = {})",
             self.holder,
             self.key,
             LockKey::RUN

@@ -16,8 +16,7 @@ pub(crate) fn order(files: &mut [Migration]) -> Result<(), Vec<Problem>> {
         return Ok(());
     }
     let mut problems = Vec::new();
-    let needs: Vec<BTreeSet<usize>> =
-        files.iter().map(|file| required(file, files, &mut problems)).collect();
+    let needs: Vec<BTreeSet<usize>> = files.iter().map(|file| required(file, files, &mut problems)).collect();
     if !problems.is_empty() {
         return Err(problems);
     }

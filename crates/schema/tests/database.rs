@@ -78,7 +78,7 @@ impl Database {
             Target::parse(&SecretString::from(url.replace("user=postgres", &format!("user={role}"))))?;
         let lock = RunLock::acquire(&target, LockKey::of("pgdeploy", name), PATIENCE, |_| {}).await?;
         let mut session = lock.session("test").await?;
-        bootstrap(&lock, &mut session, "pgdeploy", "0", &[schema::LEDGER]).await?;
+        bootstrap(&lock, &mut session, "pgdeploy", "0", &[schema::LEDGER], &[]).await?;
         session.close().await;
         let settings = Settings {
             lock_timeout: Duration::from_millis(500),

@@ -11,6 +11,9 @@ use crate::source::Source;
 
 /// The parser recurses once per level of nesting: 2 MiB of stack end the process at 500 nested subselects.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
+/// What cannot nest deeper than any thread's stack: a level takes two bytes at least. A thread for it would take longer
+/// than the work.
+const SMALL_BYTES: usize = 512;
 
 /// One statement of a file.
 #[derive(Debug, Clone)]
@@ -24,7 +27,7 @@ pub struct Statement {
 /// The statements of a source, handed to `judge` on the thread that has the stack to walk and drop deep trees. A
 /// syntax error is a [`Problem`] with a caret at the token.
 pub fn parse<T: Send>(source: &Source, judge: impl FnOnce(Vec<Statement>) -> T + Send) -> Result<T, Problem> {
-    on_a_large_stack(|| {
+    let work = || {
         let parsed = pg_query::parse(&source.text, 0).map_err(|error| syntax_problem(source, &error))?;
         let statements = parsed.protobuf.stmts.into_iter().filter_map(|raw| {
             let start = raw.stmt_location as usize;
@@ -34,8 +37,13 @@ pub fn parse<T: Send>(source: &Source, judge: impl FnOnce(Vec<Statement>) -> T +
             Some(Statement { span: trimmed(&source.text, start..end), node })
         });
         Ok(judge(statements.collect()))
+    };
+    if source.text.len() <= SMALL_BYTES {
+        return work();
+    }
+    on_a_large_stack(work).unwrap_or_else(|| {
+        Err(Problem::with_file("E220", &source.path, "cannot be parsed: the parser gave up"))
     })
-    .unwrap_or_else(|| Err(Problem::with_file("E220", &source.path, "cannot be parsed: the parser gave up")))
 }
 
 /// The tree of an expression we composed ourselves, such as `t.id > $1`; `None` where it does not parse.
@@ -104,6 +112,42 @@ mod tests {
         assert_eq!(problem.to_string(), "E220 m/1_x.sql:2:8: syntax error at or near \"tabel\"");
         assert!(spans("\\d leads\n").unwrap_err().help.is_some_and(|help| help.contains("psql")));
         assert_eq!(spans("select 'abc").unwrap_err().place().map(|place| place.column), Some(8));
+    }
+
+    /// A thread has 2 MiB: half of that has to do.
+    #[test]
+    fn the_deepest_small_text_needs_no_large_stack() {
+        let deepest = [
+            "(select ",
+            "(",
+            "- ",
+            "not ",
+            "array[",
+            "f(",
+            "case when ",
+            "+",
+            "a||",
+            "a and(",
+            "row(",
+            "a.",
+            "select(with a as(",
+        ];
+        let work = move || {
+            for level in deepest {
+                let _ = spans(&format!("select {}", level.repeat((SMALL_BYTES - 7) / level.len())));
+                let closed = format!(
+                    "select {}1{}",
+                    level.repeat(SMALL_BYTES / (level.len() + 2)),
+                    match level {
+                        "array[" => "]".repeat(SMALL_BYTES / (level.len() + 2)),
+                        _ if level.contains('(') => ")".repeat(SMALL_BYTES / (level.len() + 2)),
+                        _ => String::new(),
+                    }
+                );
+                let _ = spans(&closed);
+            }
+        };
+        std::thread::Builder::new().stack_size(1024 * 1024).spawn(work).unwrap().join().unwrap();
     }
 
     #[test]

@@ -44,7 +44,6 @@ impl Migrations {
             .setting("full_page_writes", "on")
             .setting("max_wal_size", "8GB")
             .setting("checkpoint_timeout", "1h")
-            .setting("max_locks_per_transaction", "512")
             .start()?;
         if let Some(files) = self.memory {
             return memory(&server, files);
