@@ -6,15 +6,18 @@ mod harness;
 
 mod adopt;
 mod adoption;
+mod applications;
 mod backfills;
 mod bad_input;
 mod concurrency;
 mod configuration;
+mod containers;
 mod contracts;
 mod database_states;
 mod example;
 mod guard;
 mod history;
+mod hooks;
 mod indexes;
 mod integrity;
 mod kill;

@@ -97,6 +97,19 @@ impl Project {
         Outcome::of(self.command(arguments).output().expect("the binary"))
     }
 
+    /// The same with another value of one variable.
+    #[track_caller]
+    pub(crate) fn pgdeploy_with(&self, arguments: &[&str], name: &str, value: &str) -> Outcome {
+        Outcome::of(self.command(arguments).env(name, value).output().expect("the binary"))
+    }
+
+    /// Starts `pgdeploy` with another value of one variable.
+    pub(crate) fn start_with(&self, arguments: &[&str], name: &str, value: &str) -> Running {
+        let mut command = self.command(arguments);
+        command.env(name, value).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running { child: command.spawn().expect("the binary") }
+    }
+
     /// Runs `deploy_production` with these arguments to its end.
     pub(crate) fn deploy_production(&self, arguments: &[&str]) -> Outcome {
         Outcome::of(

@@ -172,6 +172,13 @@ impl Prepared {
         self.databases.first().map(|database| &database.url)
     }
 
+    /// The same, but embedded servers run on, for the program that comes after.
+    pub(crate) async fn leave(self) {
+        for database in self.databases {
+            database.leave().await;
+        }
+    }
+
     /// Stops what was started for the request.
     pub(crate) async fn finish(self) {
         for database in self.databases {

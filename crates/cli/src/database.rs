@@ -44,6 +44,13 @@ impl Database {
         Ok(Self { target: Target::parse(url)?, url: url.clone(), running: None })
     }
 
+    /// Lets the embedded server run without us.
+    pub(crate) async fn leave(self) {
+        if let Some(running) = self.running {
+            let _ = tokio::task::spawn_blocking(move || running.keep()).await;
+        }
+    }
+
     /// Stops the embedded server, if we are the last to use it.
     pub(crate) async fn stop(self) {
         if let Some(running) = self.running {

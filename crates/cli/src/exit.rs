@@ -11,6 +11,8 @@ pub(crate) const DONE: u8 = 0;
 pub(crate) const UNUSABLE: u8 = 2;
 /// With `--detailed-exitcode`: changes are pending, or the deploy succeeded with warnings.
 pub(crate) const DETAILED: u8 = 3;
+/// What `run` and `wait` should have become could not be executed: the shells' number for it.
+pub(crate) const NOT_EXECUTED: u8 = 126;
 /// What was done could not be said: stdout cannot be written to. EX_IOERR of sysexits.h.
 const UNWRITTEN: u8 = 74;
 

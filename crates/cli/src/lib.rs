@@ -11,6 +11,7 @@ mod arguments;
 mod command;
 mod context;
 mod database;
+mod exec;
 mod exit;
 mod identity;
 mod logging;
@@ -93,7 +94,7 @@ fn format_of(typed: &[OsString]) -> Format {
         Some(value) => Some(value.strip_prefix('=')),
         None => None,
     });
-    let deploys = typed.iter().take(3).any(|word| word == "deploy")
+    let deploys = typed.iter().take(3).any(|word| word == "deploy" || word == "run")
         || typed.first().is_some_and(|word| word.to_string_lossy().ends_with("deploy_production"));
     match said.and_then(|value| value.or_else(|| words.next())) {
         Some("jsonl") if deploys => Format::Events,

@@ -4,9 +4,18 @@
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why the first result that could not be written was not.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// Whether stdout belongs to somebody else.
+static STDOUT_IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// From now on results go to stderr: stdout is for the program that this one becomes.
+pub(crate) fn results_to_stderr() {
+    STDOUT_IS_TAKEN.store(true, Ordering::Relaxed);
+}
 
 /// A result, on stdout.
 pub(crate) fn say(result: impl Display) {
@@ -15,6 +24,10 @@ pub(crate) fn say(result: impl Display) {
 
 /// The same for what ends as it should already.
 pub(crate) fn say_bytes(bytes: &[u8]) {
+    if STDOUT_IS_TAKEN.load(Ordering::Relaxed) {
+        let _ = std::io::stderr().lock().write_all(bytes);
+        return;
+    }
     let mut stdout = std::io::stdout().lock();
     noted(stdout.write_all(bytes).and_then(|()| stdout.flush()));
 }

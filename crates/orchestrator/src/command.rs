@@ -8,17 +8,19 @@ use pipeline::Secrets;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
+use crate::variables::Variables;
+
 /// How much of a program's output is kept.
 const TAIL: usize = 2_000;
 
-/// Runs an argument list to its end. The error says why it failed, with the end of its output, without `secrets`.
+/// Runs an argument list to its end; the end of its output, without `secrets`. The error says why it failed, with the same.
 pub(crate) async fn run(
     argv: &[String],
     directory: &Path,
-    variables: &[(&str, String)],
+    variables: &Variables,
     timeout: Duration,
     secrets: &Secrets,
-) -> Result<(), String> {
+) -> Result<String, String> {
     let Some((program, arguments)) = argv.split_first() else { return Err("no program is named".into()) };
     let mut command = Command::new(program);
     command
@@ -27,7 +29,7 @@ pub(crate) async fn run(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command.envs(variables.iter().map(|(name, value)| (name, value))).process_group(0).kill_on_drop(true);
+    command.envs(variables.iter()).process_group(0).kill_on_drop(true);
     let program = secrets.redact(program);
     let mut child = command.spawn().map_err(|error| format!("{program} cannot be started: {error}"))?;
     let group = Group(child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())));
@@ -47,13 +49,14 @@ pub(crate) async fn run(
     group.disarm();
     // A grandchild in the background may hold the pipe open for ever.
     let said = tokio::time::timeout(Duration::from_millis(500), &mut reading).await.unwrap_or_default();
-    let said = tail(&said, secrets);
+    let tail = tail(&said, secrets);
+    let said = if tail.is_empty() { String::new() } else { format!("; it said: {tail}") };
     match ended {
         Err(_) => {
             let limit = humantime::format_duration(timeout);
             Err(format!("{program} was ended after {limit}{said}"))
         }
-        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) if status.success() => Ok(tail),
         Ok(Ok(status)) => Err(format!("{program} failed: {status}{said}")),
         Ok(Err(error)) => Err(format!("{program} cannot be waited for: {error}")),
     }
@@ -92,5 +95,5 @@ fn tail(output: &[u8], secrets: &Secrets) -> String {
     let text = secrets.redact(&String::from_utf8_lossy(output)).replace('\0', "\u{fffd}");
     let text = text.trim();
     let cut = (text.len().saturating_sub(TAIL)..).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
-    if text.is_empty() { String::new() } else { format!("; it said: {}", &text[cut..]) }
+    text[cut..].to_owned()
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use pipeline::Hook;
 use postgres::{Class, Error, Query, Row, Session, Warning, cancel_on, query};
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,7 @@ use crate::plan::Plan;
 use crate::release::File;
 use crate::report::Report;
 use crate::request::Request;
+use crate::services_state::{DOWN, ServicesState};
 
 /// How long a write waits for whoever holds the table, once a stop was asked for.
 const GRACE: Duration = Duration::from_secs(1);
@@ -23,30 +25,12 @@ pub(crate) struct Deployment {
     pub(crate) number: i64,
     /// The deployment before this one that died without an end, if there is one.
     pub(crate) closed_earlier: Option<i64>,
-    /// Whether a deployment before this one left the services stopped.
-    pub(crate) found_services_stopped: bool,
+    /// How far the services are, as the ledger has it; what a deployment before this one left unsettled to begin with.
+    pub(crate) services: ServicesState,
     /// How many events the journal lacks.
     pub(crate) journal_missing: usize,
     /// Fires when there is no time to wait for others any more.
     stop: CancellationToken,
-}
-
-/// What the ledger knows of the services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ServicesState {
-    Stopping,
-    Stopped,
-    Started,
-}
-
-impl ServicesState {
-    fn as_str(self) -> &'static str {
-        match self {
-            ServicesState::Stopping => "stopping",
-            ServicesState::Stopped => "stopped",
-            ServicesState::Started => "started",
-        }
-    }
 }
 
 impl Deployment {
@@ -63,12 +47,13 @@ impl Deployment {
         .await?;
         let closed_earlier = earlier.map(|row| row.try_get::<i64, _>(0)).transpose()?;
         let last = query(&format!(
-            "SELECT services IN ('stopping', 'stopped') FROM {ledger}.deployments WHERE pipeline = $1 ORDER BY number DESC LIMIT 1"
+            "SELECT services FROM {ledger}.deployments WHERE pipeline = $1 ORDER BY number DESC LIMIT 1"
         ))
         .bind(&request.pipeline)
         .fetch_optional(session.connection())
         .await?;
-        let found_services_stopped = last.map(|row| row.try_get::<bool, _>(0)).transpose()?.unwrap_or(false);
+        let found = last.map(|row| row.try_get::<String, _>(0)).transpose()?.unwrap_or_default();
+        let services = ServicesState::found(&found).carried_over();
         let revision = request.revision.as_ref();
         let row = query(&format!(
             "INSERT INTO {ledger}.deployments (pipeline, environment, release, plan, git_commit, git_dirty, actor, actor_source, \
@@ -85,12 +70,12 @@ impl Deployment {
         .bind(&request.actor.source)
         .bind(&request.actor.host)
         .bind(&request.tool_version)
-        .bind(if found_services_stopped { "stopped" } else { "untouched" })
+        .bind(services.as_str())
         .fetch_one(session.connection())
         .await?;
         let number = row.try_get(0)?;
         let stop = CancellationToken::new();
-        Ok(Self { session, ledger, number, closed_earlier, found_services_stopped, journal_missing: 0, stop })
+        Ok(Self { session, ledger, number, closed_earlier, services, journal_missing: 0, stop })
     }
 
     /// The same, in a hurry once `stop` has fired.
@@ -145,7 +130,35 @@ impl Deployment {
             "UPDATE {}.deployments SET services = $2 WHERE number = $1 AND status = 'running'",
             self.ledger
         );
+        self.services = state;
         self.write(query(&text).bind(self.number).bind(state.as_str())).await
+    }
+
+    /// Whether nothing has been committed since the services were stopped, by this deployment or by those that have left
+    /// them stopped for it.
+    pub(crate) async fn is_unchanged_since_the_stop(&mut self) -> Result<bool, Error> {
+        self.revive().await?;
+        let text = format!(
+            "SELECT NOT EXISTS (SELECT FROM {0}.migrations m WHERE m.deployment > s.number \
+                 AND (m.kind = 'snapshot' OR m.kind = 'applied' AND (m.status = 'applied' OR m.statements_done > 0 OR m.in_doubt IS NOT NULL))) \
+               AND NOT EXISTS (SELECT FROM {0}.migrations_undone u WHERE u.deployment > s.number AND u.how = 'rolled back') \
+             FROM (SELECT coalesce(max(d.number), 0) AS number FROM {0}.deployments d WHERE d.number < $1 AND d.services NOT IN {DOWN}) s",
+            self.ledger
+        );
+        Ok(query(&text).bind(self.number).fetch_one(self.session.connection()).await?.try_get(0)?)
+    }
+
+    /// Records where a hook stands: before it runs, and at its end.
+    pub(crate) async fn hook(&mut self, hook: &Hook, status: &str, output: &str) -> Result<(), Failure> {
+        let text = format!(
+            "INSERT INTO {0}.hooks AS h (deployment, point, name, status, output, finished_at) \
+             SELECT $1, $2, $3, $4, $5, CASE WHEN $4 <> 'running' THEN clock_timestamp() END \
+             WHERE EXISTS (SELECT FROM {0}.deployments WHERE number = $1 AND status = 'running') \
+             ON CONFLICT (deployment, point, name) DO UPDATE SET status = excluded.status, output = excluded.output, finished_at = excluded.finished_at",
+            self.ledger
+        );
+        let written = query(&text).bind(self.number).bind(hook.point.as_str()).bind(hook.name.clone());
+        self.write(written.bind(status.to_owned()).bind(output.to_owned())).await.map_err(Failure::session)
     }
 
     /// Records files that have succeeded here, byte for byte.

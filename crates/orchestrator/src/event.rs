@@ -139,10 +139,68 @@ pub enum DeployEvent {
         /// How long it took.
         duration_ms: u64,
     },
-    /// A command of `services` has failed.
+    /// No session of the application is left.
+    #[serde(rename = "services.quiesced")]
+    ServicesQuiesced {
+        /// Its roles.
+        roles: Vec<String>,
+        /// How long their sessions took to end.
+        duration_ms: u64,
+    },
+    /// Every health check is green.
+    #[serde(rename = "services.healthy")]
+    ServicesHealthy {
+        /// How long that took after the start.
+        duration_ms: u64,
+    },
+    /// A hook begins.
+    #[serde(rename = "hook.started")]
+    HookStarted {
+        /// Such as `before_deploy`.
+        point: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A hook has succeeded.
+    #[serde(rename = "hook.finished")]
+    HookFinished {
+        /// Such as `before_deploy`.
+        point: &'static str,
+        /// Its name.
+        name: String,
+        /// How long it took.
+        duration_ms: u64,
+    },
+    /// A hook has failed.
+    #[serde(rename = "hook.failed")]
+    HookFailed {
+        /// Such as `before_deploy`.
+        point: &'static str,
+        /// Its name.
+        name: String,
+        /// Why.
+        message: String,
+    },
+    /// Something of `verify` is as it has to be.
+    #[serde(rename = "verify.passed")]
+    Verified {
+        /// Its name.
+        name: String,
+        /// How long it took.
+        duration_ms: u64,
+    },
+    /// Something of `verify` is not as it has to be.
+    #[serde(rename = "verify.failed")]
+    VerificationFailed {
+        /// Its name.
+        name: String,
+        /// What it is instead.
+        message: String,
+    },
+    /// Something about the services has failed.
     #[serde(rename = "services.failed")]
     ServicesFailed {
-        /// `stop` or `start`.
+        /// `stop`, `quiesced`, `start` or `health`.
         action: &'static str,
         /// Why.
         message: String,

@@ -103,6 +103,19 @@ const ORCHESTRATOR: Component = Component {
              CREATE TRIGGER chained BEFORE INSERT ON {schema}.journal \
                FOR EACH ROW EXECUTE FUNCTION {schema}.journal_is_chained()"
         ),
+        "ALTER TABLE {schema}.deployments DROP CONSTRAINT deployments_services_check, \
+           ADD CONSTRAINT deployments_services_check CHECK (services IN ('untouched', 'stopping', 'stopped', 'quiesced', 'starting', 'started', 'healthy', 'unhealthy')); \
+         COMMENT ON COLUMN {schema}.deployments.services IS 'written before each act and after it; started means that no health check has been green yet, where there are some'; \
+         CREATE TABLE {schema}.hooks ( \
+           deployment bigint NOT NULL REFERENCES {schema}.deployments, \
+           point text NOT NULL, \
+           name text NOT NULL, \
+           status text NOT NULL CHECK (status IN ('running', 'done', 'failed', 'settled')), \
+           output text NOT NULL DEFAULT '', \
+           started_at timestamptz NOT NULL DEFAULT clock_timestamp(), \
+           finished_at timestamptz, \
+           PRIMARY KEY (deployment, point, name)); \
+         COMMENT ON COLUMN {schema}.hooks.output IS 'the end of what it said, without secrets'",
     ],
 };
 

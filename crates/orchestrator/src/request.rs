@@ -3,6 +3,7 @@
 use postgres::Target;
 use postgres::wait::Patience;
 
+use crate::hooks::SettledHook;
 use crate::release::Release;
 use crate::report::Exit;
 
@@ -35,6 +36,12 @@ pub struct Request {
     pub backfill: backfill::Settings,
     /// What to stop before a change of the schema, and to start after it.
     pub services: Option<pipeline::Services>,
+    /// Programs at fixed points.
+    pub hooks: pipeline::Hooks,
+    /// What somebody says about hooks whose end nobody has seen.
+    pub settled_hooks: Vec<SettledHook>,
+    /// What has to be so at the end.
+    pub verify: Vec<pipeline::Verification>,
     /// Where the pipeline's file is; commands run there.
     pub directory: std::path::PathBuf,
     /// Who asked.
@@ -150,6 +157,9 @@ impl Request {
                 ..Default::default()
             },
             services: environment.services.clone(),
+            hooks: environment.hooks.clone(),
+            settled_hooks: Vec::new(),
+            verify: environment.verify.clone(),
             directory: pipeline.base_dir().to_owned(),
             actor: Actor { name: "unknown".into(), source: "nothing".into(), host: String::new() },
             revision: None,

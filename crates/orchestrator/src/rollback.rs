@@ -88,7 +88,7 @@ pub async fn rollback(
             // Half way the application may fit neither schema: then a person decides.
             let whole = failed.is_none() || undone.is_empty();
             if request.services.is_some() && whole {
-                services::start(request, row, recorder).await?;
+                services::start(request, row, recorder, stop).await?;
             }
             failed.map_or(Ok(()), |error| {
                 Err(Failure::rollback(error, found.steps.len(), !whole && request.services.is_some()))

@@ -8,11 +8,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::environment::Environment;
+use crate::health::{Health, Probe};
+use crate::hooks::{Hook, IfInterrupted};
 use crate::pipeline::Pipeline;
-use crate::services::Command;
+use crate::services::{AfterFailedGate, Command, Services};
 use crate::settings::{OnDrift, OnInterrupt};
 use crate::throttle::ThrottleSettings;
 use crate::url::mask_passwords;
+use crate::verification::Verification;
 
 impl Environment {
     /// Everything in pipeline.yaml that changes what a deploy to this environment does, without secrets, as JSON
@@ -25,13 +28,7 @@ impl Environment {
 /// `environment` was read without variables.
 pub(crate) fn effective(pipeline: &Pipeline, environment: &Environment) -> Value {
     let (schema, index, backfill) = (&environment.schema, &environment.index, &environment.backfill);
-    let command = |command: &Command| {
-        let run: Vec<String> = command.run.iter().map(|word| mask_passwords(word)).collect();
-        json!({ "run": run, "timeout": show(command.timeout) })
-    };
-    let services = environment.services.as_ref().map(|services| {
-        json!({ "stop": services.stop.as_ref().map(command), "start": services.start.as_ref().map(command) })
-    });
+    let services = environment.services.as_ref().map(services);
     let fixtures = environment.fixtures.as_ref();
     let mut value = json!({
         "version": 1,
@@ -87,8 +84,71 @@ pub(crate) fn effective(pipeline: &Pipeline, environment: &Environment) -> Value
             "progress_every": backfill.progress_every,
         },
     });
+    // What an older version did not know is left out where it is not used: the release stays the same one.
+    if environment.hooks.iter().next().is_some() {
+        value["hooks"] = environment.hooks.iter().map(hook).collect();
+    }
+    if !environment.verify.is_empty() {
+        value["verify"] = environment.verify.iter().map(verification).collect();
+    }
     value.sort_all_objects();
     value
+}
+
+fn command(command: &Command) -> Value {
+    let run: Vec<String> = command.run.iter().map(|word| mask_passwords(word)).collect();
+    json!({ "run": run, "timeout": show(command.timeout) })
+}
+
+fn services(services: &Services) -> Value {
+    let mut value =
+        json!({ "stop": services.stop.as_ref().map(command), "start": services.start.as_ref().map(command) });
+    if let Some(quiesced) = &services.quiesced {
+        value["quiesced"] = json!({
+            "roles": quiesced.roles,
+            "within": show(quiesced.within),
+            "idle": if quiesced.ignore_idle { "ignore" } else { "count" },
+        });
+    }
+    if !services.health.is_empty() {
+        value["health"] = services.health.iter().map(health).collect();
+    }
+    match services.after_failed_gate {
+        AfterFailedGate::StartIfUnchanged => {}
+        AfterFailedGate::Start => value["after_failed_gate"] = "start".into(),
+        AfterFailedGate::KeepStopped => value["after_failed_gate"] = "keep_stopped".into(),
+    }
+    value
+}
+
+fn health(health: &Health) -> Value {
+    let probe = match &health.probe {
+        Probe::Http(address) => json!({ "http": address.to_string() }),
+        Probe::Run(run) => command(run),
+        Probe::Sql(question) => json!({ "sql": question.sql, "expect": question.expect.to_string() }),
+    };
+    json!({ "probe": probe, "within": show(health.within) })
+}
+
+fn hook(hook: &Hook) -> Value {
+    json!({
+        "point": hook.point.as_str(),
+        "name": hook.name,
+        "command": command(&hook.command),
+        "if_interrupted": match hook.if_interrupted {
+            IfInterrupted::Again => "again",
+            IfInterrupted::Ask => "ask",
+        },
+    })
+}
+
+fn verification(verification: &Verification) -> Value {
+    match verification {
+        Verification::Sql { name, question, timeout } => {
+            json!({ "name": name, "sql": question.sql, "expect": question.expect.to_string(), "timeout": show(*timeout) })
+        }
+        Verification::Run { name, command: run } => json!({ "name": name, "command": command(run) }),
+    }
 }
 
 fn throttle(settings: &ThrottleSettings) -> Value {

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use crate::at::At;
 use crate::code;
 use crate::database::Database;
+use crate::hooks::Hooks;
 use crate::raw::{self, Raw};
 use crate::reading::Reading;
 use crate::schema_stage::SchemaSettings;
 use crate::secrets::Secrets;
 use crate::services::Services;
 use crate::settings::{BackfillSettings, IndexSettings};
+use crate::verification::Verification;
 
 /// A database that a release goes to, and how.
 #[derive(Debug, Clone)]
@@ -31,6 +33,10 @@ pub struct Environment {
     pub backfill: BackfillSettings,
     /// What is stopped and started around a schema change.
     pub services: Option<Services>,
+    /// Programs at fixed points of a deploy.
+    pub hooks: Hooks,
+    /// What has to be so after a deploy.
+    pub verify: Vec<Verification>,
     /// What came out of references and must not be shown.
     pub secrets: Secrets,
     pub(crate) effective: serde_json::Value,
@@ -67,7 +73,12 @@ impl Reading<'_> {
     ) -> Option<Environment> {
         let after: Vec<String> = raw.after.iter().flatten().map(|one| one.value.clone()).collect();
         let settings = self.settings([raw.stages.as_ref(), pipeline.stages.as_ref()]);
-        let services = pipeline.services.as_ref().map(|services| self.services(services));
+        let services = raw.services.as_ref().or(pipeline.services.as_ref());
+        let services = services.map(|services| self.services(services));
+        let hooks = raw.hooks.as_ref().or(pipeline.hooks.as_ref());
+        let hooks = hooks.map(|hooks| self.hooks(hooks, pipeline, &name.value)).unwrap_or_default();
+        let verify = raw.verify.as_ref().or(pipeline.verify.as_ref()).map_or(&[][..], Vec::as_slice);
+        let verify = self.verification(verify, pipeline, &name.value);
         let fixtures = raw.fixtures.as_ref().and_then(|fixtures| self.fixtures(fixtures, raw));
         let database = self.database(raw.database.as_ref()?, name, !after.is_empty(), base)?;
         Some(Environment {
@@ -79,6 +90,8 @@ impl Reading<'_> {
             index: settings.index,
             backfill: settings.backfill,
             services,
+            hooks,
+            verify,
             secrets: Secrets::default(),
             effective: serde_json::Value::Null,
         })

@@ -36,10 +36,15 @@ mod url;
 
 mod command;
 mod database;
+mod expectation;
+mod health;
+mod hooks;
+mod http_address;
 mod name;
 mod promotion;
 mod services;
 mod settings;
+mod verification;
 
 mod effective;
 mod environment;
@@ -47,12 +52,17 @@ mod pipeline;
 
 pub use database::Database;
 pub use environment::{Environment, Fixtures, Summary};
+pub use expectation::Expectation;
+pub use health::{Health, Probe};
+pub use hooks::{Hook, Hooks, IfInterrupted, Point};
+pub use http_address::HttpAddress;
 pub use pipeline::{Connect, Lock, Pipeline, load, parse};
 pub use problem::{Error, Problem};
 pub use schema::json_schema;
 pub use schema_stage::SchemaSettings;
 pub use secrets::Secrets;
-pub use services::{Command, Services};
+pub use services::{AfterFailedGate, Command, Quiesced, Services};
 pub use settings::{BackfillSettings, IndexSettings, OnDrift, OnInterrupt, Settings};
 pub use text::MAX_FILE_BYTES;
 pub use throttle::ThrottleSettings;
+pub use verification::{Question, Verification};

@@ -69,6 +69,13 @@ pub(crate) const ROWS_PER_SECOND: Limit<u64> = limit(0, 0, 100_000_000);
 
 pub(crate) const STOP_TIMEOUT: Limit<Duration> = limit(s(60), ms(1), DAY);
 pub(crate) const START_TIMEOUT: Limit<Duration> = limit(s(120), ms(1), DAY);
+pub(crate) const QUIESCED_WITHIN: Limit<Duration> = limit(s(30), ms(0), HOUR);
+pub(crate) const HEALTHY_WITHIN: Limit<Duration> = limit(s(60), ms(1), DAY);
+pub(crate) const HOOK_TIMEOUT: Limit<Duration> = limit(s(300), ms(1), DAY);
+pub(crate) const VERIFY_TIMEOUT: Limit<Duration> = limit(s(60), ms(1), DAY);
+pub(crate) const AFTER_FAILED_GATE: [&str; 3] = ["start_if_unchanged", "start", "keep_stopped"];
+pub(crate) const IDLE_SESSIONS: [&str; 2] = ["count", "ignore"];
+pub(crate) const IF_INTERRUPTED: [&str; 2] = ["again", "ask"];
 
 pub(crate) const LEDGER_SCHEMA: &str = "pgdeploy";
 pub(crate) const SCHEMA_PATH: &str = "migrations";

@@ -9,6 +9,7 @@ use crate::code;
 use crate::database::Database;
 use crate::effective::effective;
 use crate::environment::{Environment, Summary};
+use crate::hooks::Hooks;
 use crate::limit as limits;
 use crate::problem::Error;
 use crate::raw::{self, Raw};
@@ -181,16 +182,7 @@ impl Pipeline {
         name: &str,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Environment, Error> {
-        let Some((key, raw)) = self.declared().iter().find(|(key, _)| key.value == name) else {
-            let names: Vec<&str> = self.environments().map(|one| one.name).collect();
-            let message = format!("there is no environment `{name}`");
-            let problem = self.document.problem(code::UNKNOWN_ENVIRONMENT, None, message);
-            return Err(match nearest(name, &names) {
-                Some(near) => problem.help(format!("did you mean `{near}`?")),
-                None => problem.help(format!("the environments are {}", names.join(", "))),
-            }
-            .into());
-        };
+        let (key, raw) = self.find(name)?;
         let mut unresolved = Reading::new(&self.document, None);
         let as_written = unresolved.environment(&self.raw, key, raw, self.base_dir());
         let mut reading = Reading::new(&self.document, Some(variable));
@@ -215,6 +207,46 @@ impl Pipeline {
         reading.finish(settings)
     }
 
+    /// One environment without its variables, with the names of those it refers to: for what describes a deploy and does
+    /// none. Its URL is empty.
+    ///
+    /// # Errors
+    /// There is no such environment.
+    pub fn as_written(&self, name: &str) -> Result<(Environment, Vec<String>), Error> {
+        let (key, raw) = self.find(name)?;
+        let mut reading = Reading::new(&self.document, None);
+        let environment = reading.environment(&self.raw, key, raw, self.base_dir());
+        let variables = std::mem::take(&mut reading.variables_seen);
+        let Some(environment) = environment else {
+            let message = format!("the environment `{name}` cannot be read");
+            return Err(self.document.problem(code::BAD_DATABASE, key.span(), message).into());
+        };
+        let effective = effective(self, &environment);
+        Ok((Environment { effective, ..environment }, variables))
+    }
+
+    /// The file that an environment's URL is read from, as it is written.
+    pub fn url_file(&self, name: &str) -> Option<&str> {
+        match &self.find(name).ok()?.1.database {
+            Some(raw::Database::Mapping(source)) => source.url_file.as_ref().map(|file| file.value.as_str()),
+            _ => None,
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<(&At<String>, &raw::Environment), Error> {
+        if let Some((key, raw)) = self.declared().iter().find(|(key, _)| key.value == name) {
+            return Ok((key, raw));
+        }
+        let names: Vec<&str> = self.environments().map(|one| one.name).collect();
+        let message = format!("there is no environment `{name}`");
+        let problem = self.document.problem(code::UNKNOWN_ENVIRONMENT, None, message);
+        Err(match nearest(name, &names) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help(format!("the environments are {}", names.join(", "))),
+        }
+        .into())
+    }
+
     /// An environment that nobody declared, for a database that nobody needs: with the settings of all environments, and
     /// without any one's own.
     ///
@@ -231,6 +263,8 @@ impl Pipeline {
             index,
             backfill,
             services: None,
+            hooks: Hooks::default(),
+            verify: Vec::new(),
             secrets: Secrets::default(),
             effective: serde_json::Value::Null,
         })

@@ -10,11 +10,15 @@ use crate::at::{At, Entries};
 use crate::duration::Written;
 use crate::limit as limits;
 
+mod services;
+
+pub(crate) use services::{Command, Health, Hook, Hooks, Quiesced, Services, Verification};
+
 /// How a release reaches its databases: the three stages, the environments, and what surrounds them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "pipeline.yaml", extend("x-not-supported-yet" = [
-    "guard", "hooks", "verify", "receipt", "receipts", "strategy"
+    "guard", "receipt", "receipts", "strategy"
 ]))]
 pub(crate) struct Raw {
     /// The version of this format: 1.
@@ -34,6 +38,10 @@ pub(crate) struct Raw {
     pub(crate) stages: Option<Stages>,
     /// What is stopped before a schema change and started after it. Untouched where no schema change is pending.
     pub(crate) services: Option<Services>,
+    /// Programs of yours at fixed points of a deploy that has something to do.
+    pub(crate) hooks: Option<Hooks>,
+    /// What has to be so after the deploy; a failure is exit 7.
+    pub(crate) verify: Option<Vec<Verification>>,
     /// The databases a release goes to, by name.
     #[schemars(required)]
     pub(crate) environments: Option<Entries<Environment>>,
@@ -229,32 +237,10 @@ pub(crate) struct Throttle {
     pub(crate) congestion: Option<At<String>>,
 }
 
-/// What is stopped before a schema change and started after it. Untouched where no schema change is pending.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("x-not-supported-yet" = ["quiesced", "health", "after_failed_gate", "strategy"]))]
-pub(crate) struct Services {
-    /// Stops the services. Default timeout: 60s.
-    pub(crate) stop: Option<Command>,
-    /// Starts the services again. Default timeout: 120s.
-    pub(crate) start: Option<Command>,
-}
-
-/// A program with its arguments, run without a shell.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Command {
-    /// The program and its arguments, such as [docker, compose, stop, web]. No shell; ${NAME} is allowed.
-    #[schemars(required, length(min = 1))]
-    pub(crate) run: Option<Vec<At<String>>>,
-    /// After how long it is killed with all its processes; at most 1 day.
-    pub(crate) timeout: Option<At<Written>>,
-}
-
 /// A database that a release goes to.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-not-supported-yet" = ["soak", "approvals", "freeze", "receipt", "receipts", "hooks", "verify", "strategy"]))]
+#[schemars(extend("x-not-supported-yet" = ["soak", "approvals", "freeze", "receipt", "receipts", "strategy"]))]
 pub(crate) struct Environment {
     /// `embedded`, a URL such as "${PRODUCTION_DATABASE_URL}", or where to get it: { url_file: .. } or { url_command: [..] }.
     #[schemars(required)]
@@ -265,6 +251,12 @@ pub(crate) struct Environment {
     pub(crate) fixtures: Option<Fixtures>,
     /// Settings of the stages that differ here.
     pub(crate) stages: Option<Stages>,
+    /// This environment's services, in place of the pipeline's.
+    pub(crate) services: Option<Services>,
+    /// This environment's hooks, in place of the pipeline's.
+    pub(crate) hooks: Option<Hooks>,
+    /// This environment's verification, in place of the pipeline's.
+    pub(crate) verify: Option<Vec<Verification>>,
 }
 
 /// `embedded` (a real PostgreSQL in .pgdeploy/, started and stopped by us), a URL, or where to get the URL.

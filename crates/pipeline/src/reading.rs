@@ -24,12 +24,20 @@ pub(crate) struct Reading<'a> {
     pub(crate) variables: Option<Variables<'a>>,
     /// What came out of references so far.
     pub(crate) secrets: Secrets,
+    /// The names of the variables referred to so far.
+    pub(crate) variables_seen: Vec<String>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(document: &'a Document, variables: Option<Variables<'a>>) -> Self {
-        Self { document, variables, secrets: Secrets::default(), problems: Vec::new() }
+        Self {
+            document,
+            variables,
+            secrets: Secrets::default(),
+            variables_seen: Vec::new(),
+            problems: Vec::new(),
+        }
     }
 
     pub(crate) fn into_problems(self) -> Vec<Problem> {
@@ -121,6 +129,11 @@ impl<'a> Reading<'a> {
     /// A text with its references resolved; `None` where that failed.
     pub(crate) fn resolve(&mut self, written: &At<String>) -> Option<String> {
         let template = self.template(written)?;
+        for name in template.variables() {
+            if !self.variables_seen.iter().any(|seen| seen == name) {
+                self.variables_seen.push(name.to_owned());
+            }
+        }
         let Some(variables) = self.variables else { return Some(written.value.clone()) };
         template.variables().filter_map(variables).for_each(|value| self.secrets.add(&value));
         match template.resolve(variables) {

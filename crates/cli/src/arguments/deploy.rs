@@ -1,6 +1,7 @@
 //! Plan, status and deploy.
 
 use clap::{Args, Parser};
+use orchestrator::SettledHook;
 
 use super::{Environment, Global};
 
@@ -48,11 +49,23 @@ pub(crate) struct Deploy {
     /// Who deploys, for the records; default: the CI's user, or the operating system's
     #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
     pub(crate) actor: Option<String>,
+    /// Say how a hook with `if_interrupted: ask` ended that an earlier deploy died in, such as before_deploy/backup=done;
+    /// =again runs it again
+    #[arg(long, value_name = "HOOK=done|again", value_parser = settled_hook)]
+    pub(crate) settle_hook: Vec<SettledHook>,
 }
 
-/// `pgdeploy deploy --env production`: deploys a release's database changes to the environment `production`, in three stages:
-/// schema migrations (a hard gate), indexes built concurrently, and batched backfills (both warn and go on). Run it again
-/// after anything: it resumes.
+fn settled_hook(text: &str) -> Result<SettledHook, String> {
+    match text.rsplit_once('=') {
+        Some((hook, word @ ("done" | "again"))) if hook.contains('/') => {
+            Ok(SettledHook { hook: hook.to_owned(), is_done: word == "done" })
+        }
+        _ => Err("write POINT/NAME=done or POINT/NAME=again, such as before_deploy/backup=done".into()),
+    }
+}
+
+/// Deploys a release's database changes to the environment `production`, in three stages: schema migrations (a hard gate),
+/// indexes built concurrently, and batched backfills (both warn and go on). Run it again after anything: it resumes.
 #[derive(Debug, Parser)]
 #[command(name = "deploy_production", version, max_term_width = 100)]
 pub(crate) struct DeployProduction {

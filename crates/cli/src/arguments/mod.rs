@@ -1,24 +1,28 @@
 //! What can be typed.
 
 mod backfill;
+mod container;
 mod deploy;
 mod dev;
 mod guard;
 mod history;
 mod index;
 mod init;
+mod manifest;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use backfill::{Backfill, Quarantine, Steer};
+pub(crate) use container::{Run, Until, Wait, WhenAhead};
 pub(crate) use deploy::{Deploy, DeployProduction, Plan, Status};
 pub(crate) use dev::{Dev, SchemaOf};
 pub(crate) use guard::{Check, Guard, GuardReport};
 pub(crate) use history::{Baseline, Repair, RepairKind, Rollback};
 pub(crate) use index::{Index, IndexList, IndexRepair};
 pub(crate) use init::{Adopt, Init, Kind};
+pub(crate) use manifest::{Manifest, ManifestOf};
 
 /// Deploys a release's database changes to PostgreSQL in three stages: schema migrations (a hard gate), indexes built
 /// concurrently, and batched backfills (both warn and go on). Run `pgdeploy deploy` again after anything: it resumes.
@@ -47,9 +51,10 @@ Exit codes:
   3 with --detailed-exitcode: changes pending / done with warnings
   6 the guard refused a file, nothing touched
   4 a gate refused, nothing touched   5 history and files contradict, nothing touched
-  7 a service command failed   69 database unreachable in time   75 try again, nothing applied
+  7 a service, a hook, a health check or verify failed   69 database unreachable in time   75 try again, nothing applied
   74 the result could not be written to stdout
-  77 login or permission   130, 143 interrupted after a clean stop";
+  77 login or permission   126 run, wait: the program cannot be executed
+  130, 143 interrupted after a clean stop";
 
 #[derive(Debug, Args)]
 pub(crate) struct Global {
@@ -114,6 +119,12 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Deploy, or go on where an earlier deploy ended
     Deploy(Deploy),
+    /// Deploy, then become a program: the entry point of a container
+    #[command(after_help = container::RUN_EXAMPLES)]
+    Run(Run),
+    /// Wait until a release is in, then become a program: for containers that do not deploy
+    #[command(after_help = container::WAIT_EXAMPLES)]
+    Wait(Wait),
     /// Say where an environment stands; changes nothing
     Status(Status),
     /// Backfills outside of a deploy: run them, on any number of machines; look at them; steer them while they run
@@ -165,6 +176,8 @@ pub(crate) enum Command {
         #[arg(value_enum, default_value_t = SchemaOf::Pipeline)]
         of: SchemaOf,
     },
+    /// Print what runs the deploys of an environment elsewhere: a Dockerfile, a compose file, a Kubernetes Job, a CI pipeline
+    Manifest(Manifest),
     /// Print completions for a shell
     Completions {
         /// Which shell

@@ -18,6 +18,7 @@ pub(crate) async fn run(global: &Global, deploy: &Deploy) -> Result<ExitCode, To
     let mut prepared =
         context.prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref() }).await?;
     prepared.request.exit = signals.exit(deploy.detailed_exitcode);
+    prepared.request.settled_hooks.clone_from(&deploy.settle_hook);
     let request = &prepared.request;
     let report =
         watched(&context, async |observer| orchestrator::deploy(request, observer, &signals.stop).await)

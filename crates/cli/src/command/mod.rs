@@ -12,14 +12,17 @@ mod guard;
 mod index;
 mod init;
 pub(crate) mod init_from;
+mod manifest;
 mod new;
 mod plan;
 pub(crate) mod proof;
 mod repair;
 mod rollback;
+mod run;
 mod schema;
 mod snapshot;
 mod status;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -35,7 +38,10 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     if global.format == Format::Jsonl {
         json::one_line_each();
         // Its lines are the events of a deploy, whatever comes of it.
-        if matches!(arguments.command, Command::Deploy(_) | Command::Index { command: Index::Repair(_) }) {
+        if matches!(
+            arguments.command,
+            Command::Deploy(_) | Command::Run(_) | Command::Index { command: Index::Repair(_) }
+        ) {
             global.format = Format::Events;
         }
     }
@@ -60,8 +66,11 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Guard(arguments) => guard::run(&global, &arguments),
         Command::Audit { directory } => guard::audit(&global, &directory),
         Command::Explain { rule } => guard::explain(&global, rule.as_deref()),
+        Command::Run(arguments) => run::run(&global, &arguments).await,
+        Command::Wait(arguments) => wait::run(&global, &arguments).await,
         Command::Status(arguments) => status::run(&global, &arguments).await,
         Command::Dev { command, environment } => dev::run(&global, &environment, command).await,
+        Command::Manifest(arguments) => manifest::run(&global, &arguments),
         Command::Schema { of } => schema::run(of),
         Command::Completions { shell } => {
             // Written at once: the generator panics where nobody reads to its end.

@@ -1,6 +1,8 @@
 //! `plan` and `status` for people: the three stages as they stand.
 
-use orchestrator::{BackfillPlan, IndexPlan, PlanReport, SchemaPlan, StageName, Status, backfill, index};
+use orchestrator::{
+    BackfillPlan, IndexPlan, LastDeployment, PlanReport, SchemaPlan, StageName, Status, backfill, index,
+};
 
 use crate::render::Style;
 use crate::render::stage_lines::StageLines;
@@ -52,16 +54,8 @@ pub(crate) fn of_status(status: &Status, style: Style) -> String {
             format!("deployment {}   {} by {} at {when}{exit}\n", last.number, last.status, last.actor)
         }
     });
-    let services = status.last.as_ref().map(|last| (last.services.as_str(), last.status.as_str()));
-    if let Some((services @ ("stopping" | "stopped"), status)) = services
-        && status != "running"
-    {
-        let said = match services {
-            "stopped" => {
-                "stopped by it, and not started again: the next deploy that passes the gate starts them"
-            }
-            _ => "may be stopped, since it ended in the middle of stopping them: the next deploy starts them",
-        };
+    let ended = status.last.as_ref().filter(|last| last.status != "running");
+    if let Some(said) = ended.and_then(unsettled_services) {
         text.push_str(&format!("services        {}\n", style.warning(said)));
     }
     text.push_str(&schema(&status.schema, style));
@@ -152,6 +146,23 @@ fn backfill(plan: &BackfillPlan, style: Style, all: bool) -> String {
         }
     }
     lines.or(&style.faint(&format!("{} complete", counted(plan.items.len(), "backfill", "backfills"))))
+}
+
+/// What a deployment has left of the services for the next one to settle.
+fn unsettled_services(last: &LastDeployment) -> Option<&'static str> {
+    match last.services.as_str() {
+        "stopped" | "quiesced" => {
+            Some("stopped by it, and not started again: the next deploy that passes the gate starts them")
+        }
+        "stopping" => {
+            Some("may be stopped, since it ended in the middle of stopping them: the next deploy starts them")
+        }
+        "starting" => {
+            Some("may be stopped, since their start has not succeeded: the next deploy starts them")
+        }
+        "unhealthy" => Some("started by it and not healthy: the next deploy starts them again"),
+        _ => None,
+    }
 }
 
 /// A state's word: the one that JSON has, with blanks.

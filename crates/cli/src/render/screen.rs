@@ -73,6 +73,29 @@ impl Screen {
             DeployEvent::ServicesStarted { duration_ms } => {
                 board.stays(&format!("services        started  {}", milliseconds(*duration_ms)))
             }
+            DeployEvent::ServicesQuiesced { roles, duration_ms } => {
+                let who = roles.join(", ");
+                board.stays(&format!(
+                    "services        no session of {who} is left  {}",
+                    milliseconds(*duration_ms)
+                ));
+            }
+            DeployEvent::ServicesHealthy { duration_ms } => {
+                board.stays(&format!("services        healthy  {}", milliseconds(*duration_ms)))
+            }
+            DeployEvent::HookFinished { point, name, duration_ms } => {
+                board.stays(&format!("hook            {point}/{name}  {}", milliseconds(*duration_ms)))
+            }
+            DeployEvent::HookFailed { point, name, message } => board.stays(&format!(
+                "hook            {}",
+                self.style.bad(&format!("{point}/{name} failed: {message}"))
+            )),
+            DeployEvent::Verified { name, duration_ms } => {
+                board.stays(&format!("verify          {name}  {}", milliseconds(*duration_ms)))
+            }
+            DeployEvent::VerificationFailed { name, message } => {
+                board.stays(&format!("verify          {}", self.style.bad(&format!("{name} {message}"))))
+            }
             DeployEvent::ServicesFailed { action, message } => {
                 board.stays(&format!(
                     "services        {}",
