@@ -111,11 +111,13 @@ fn services_that_never_become_healthy_are_7_with_what_is_in_and_the_next_deploy_
         .says("the services were started and are not healthy");
     let status = project.pgdeploy(&["status", "--format", "json"]).exits(0).json();
     assert_eq!(status["last"]["services"], "unhealthy");
+    let last = project.pgdeploy(&["deploy", "--format", "jsonl"]).exits(7).events().pop().expect("an event");
+    assert_eq!((last["code"].as_str(), last["services"].as_str()), (Some("E452"), Some("unhealthy")));
     application.status.store(204, Ordering::Relaxed);
     project.deploy().exits(0).says("healthy");
-    assert_eq!(calls(&project), ["stop", "start", "start"]);
+    assert_eq!(calls(&project), ["stop", "start", "start", "start"]);
     project.deploy().exits(0);
-    assert_eq!(calls(&project), ["stop", "start", "start"], "healthy ones are left alone");
+    assert_eq!(calls(&project), ["stop", "start", "start", "start"], "healthy ones are left alone");
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn a_program_that_is_not_there_is_told_before_anything_is_touched() {
     let project = release();
     project.pgdeploy(&["run", "--", "no-such-program"]).exits(2).says("E462");
     assert_eq!(project.client().text("to_regclass('a')"), "NULL");
-    project.write("not-a-program", b"\x7fELF");
+    project.write("not-a-program", b"#!/no/such/interpreter\n");
     let path = project.path().join("not-a-program");
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
     project

@@ -14,6 +14,7 @@ mod configuration;
 mod containers;
 mod contracts;
 mod database_states;
+mod documented;
 mod example;
 mod guard;
 mod history;

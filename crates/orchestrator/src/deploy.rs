@@ -369,6 +369,8 @@ impl Run<'_> {
             None => Verdict::Warnings,
         };
         let deployment = self.deployment.as_ref().map(|row| row.number);
+        let services = self.deployment.as_ref().map(|row| row.services);
+        let services = services.filter(|state| *state != ServicesState::Untouched).map(ServicesState::as_str);
         let report = Report {
             deployment,
             verdict,
@@ -376,6 +378,7 @@ impl Run<'_> {
             duration: started.elapsed(),
             warnings: self.warnings,
             failure,
+            services,
             summary: self.summary,
         };
         self.recorder.record(DeployEvent::finished(&report, &self.request.environment));

@@ -287,6 +287,9 @@ pub enum DeployEvent {
         /// What to type or do next, where it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         next: Option<String>,
+        /// The services, where they were touched: `stopped`, `started`, `healthy`, .., as in the ledger.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        services: Option<String>,
     },
 }
 
@@ -348,6 +351,7 @@ impl DeployEvent {
             problems: failure
                 .map_or_else(Vec::new, |failure| failure.problems.iter().map(FileProblem::from).collect()),
             next: next.map(|next| next.replace("{env}", environment)),
+            services: report.services.map(str::to_owned),
         }
     }
 }

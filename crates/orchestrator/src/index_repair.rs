@@ -71,6 +71,7 @@ pub async fn repair_indexes(
         duration: started.elapsed(),
         warnings: Vec::new(),
         failure: None,
+        services: None,
         summary: Summary::default(),
     };
     let reached = tokio::select! {

@@ -78,6 +78,7 @@ fn refused(failure: Failure) -> Report {
         duration: Duration::ZERO,
         warnings: Vec::new(),
         failure: Some(failure),
+        services: None,
         summary: Summary::default(),
     }
 }

@@ -45,6 +45,7 @@ impl Record {
             message: Some(message.to_owned()),
             problems,
             next,
+            services: None,
         };
         Self {
             v: 1,

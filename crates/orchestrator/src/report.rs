@@ -23,6 +23,8 @@ pub struct Report {
     pub warnings: Vec<Warning>,
     /// Why it did not succeed.
     pub failure: Option<Failure>,
+    /// The services, as the ledger has them; `None` where nobody has touched them.
+    pub services: Option<&'static str>,
     /// What was done.
     pub summary: Summary,
 }

@@ -61,6 +61,7 @@ pub async fn rollback(
     if !to.act || found.is_empty() {
         return Ok(RolledBack { migrations, losses: found.losses, deployment: None });
     }
+    services::ask(request.services.as_ref(), &mut session).await?;
     // It hears the signal itself, where it can end cleanly.
     let act = Act { request, lock: &lock, plan: &plan, recorder, records, stop: CancellationToken::new() };
     let (number, ()) = act

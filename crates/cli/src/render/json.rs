@@ -26,6 +26,7 @@ pub(crate) fn of_deploy(report: &Report, environment: &str) -> Value {
         "deployment": report.deployment,
         "nothing_to_do": summary.nothing_to_do,
         "exit": report.exit,
+        "services": report.services,
         "duration_ms": report.duration.as_millis() as u64,
         "migrations": migrations,
         "indexes": indexes,

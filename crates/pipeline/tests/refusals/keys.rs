@@ -22,10 +22,10 @@ fn keys_are_refused_by_name_with_what_was_meant() {
       | ^^^^
       help: did you mean `lock`?
     "#);
-    insta::assert_snapshot!(with("services:\n  health: []\nguard: {}"), @r#"
-    E207 pipeline.yaml:6:3: `health` is not supported yet
-      |   health: []
-      |   ^^^^^^
+    insta::assert_snapshot!(with("services:\n  strategy: online\nguard: {}"), @r#"
+    E207 pipeline.yaml:6:3: `strategy` is not supported yet
+      |   strategy: online
+      |   ^^^^^^^^
       help: remove it: this version would not do what it says
     E207 pipeline.yaml:7:1: `guard` is not supported yet
       | guard: {}

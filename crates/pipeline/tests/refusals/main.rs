@@ -5,6 +5,7 @@
 mod environments;
 mod files;
 mod keys;
+mod surroundings;
 mod values;
 
 use std::path::Path;
