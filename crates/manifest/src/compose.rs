@@ -6,7 +6,8 @@ use crate::facts::{Facts, USER};
 pub fn compose(facts: &Facts) -> String {
     let Facts { pipeline, environment, .. } = facts;
     let image = facts.tagged();
-    let ours = ours(facts);
+    let ours = |names: &mut dyn Iterator<Item = &String>| ours(facts, names);
+    let (deploying, filling) = (ours(&mut facts.deploy_variables()), ours(&mut facts.variables.iter()));
     let backfill = if facts.has_backfills {
         format!(
             "
@@ -17,7 +18,7 @@ pub fn compose(facts: &Facts) -> String {
     command: [wait, --until, schema, --, pgdeploy, backfill, run, --env, {environment}]
     restart: on-failure
     stop_grace_period: 30s
-{ours}"
+{filling}"
         )
     } else {
         String::new()
@@ -32,10 +33,10 @@ services:
   deploy:
     image: {image}
     command: [deploy, --env, {environment}]
-    restart: on-failure
+    restart: on-failure:5
     # A signal is answered within 6 s.
     stop_grace_period: 30s
-{ours}{backfill}
+{deploying}{backfill}
   # The application starts when the deploy has ended with 0, and not at all if it has failed.
   web:
     image: {application}
@@ -54,7 +55,7 @@ services:
     text
 }
 
-fn ours(facts: &Facts) -> String {
+fn ours(facts: &Facts, names: &mut dyn Iterator<Item = &String>) -> String {
     let mut text = format!(
         "    user: \"{USER}:{USER}\"
     read_only: true
@@ -62,12 +63,10 @@ fn ours(facts: &Facts) -> String {
     security_opt: [\"no-new-privileges:true\"]
 "
     );
-    if !facts.variables.is_empty() {
-        text.push_str("    environment:\n");
-        for name in &facts.variables {
-            // Taken from the shell or from .env, and never written here.
-            text.push_str(&format!("      {name}: \"${{{name}:?}}\"\n"));
-        }
+    // Taken from the shell or from .env, and never written here.
+    let set: String = names.map(|name| format!("      {name}: \"${{{name}:?}}\"\n")).collect();
+    if !set.is_empty() {
+        text.push_str(&format!("    environment:\n{set}"));
     }
     if let Some(file) = &facts.url_file {
         text.push_str(&format!("    secrets: [{{ source: database_url, target: {} }}]\n", quoted(file)));

@@ -29,11 +29,11 @@ FROM scratch
 COPY --from=pgdeploy /pgdeploy /deploy_production /usr/bin/
 COPY --from=pgdeploy /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 {files}WORKDIR /release
-ENV PATH=/usr/bin PGDEPLOY_ENV={environment}
+ENV PATH=/usr/bin
 # Nothing is written: it runs with a read-only root, and as nobody in particular.
 USER {USER}:{USER}
 ENTRYPOINT [\"/usr/bin/pgdeploy\"]
-CMD [\"deploy\"]
+CMD [\"deploy\", \"--env\", \"{environment}\"]
 "
     )
 }

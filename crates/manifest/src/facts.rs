@@ -18,6 +18,8 @@ pub struct Facts {
     pub files: Vec<String>,
     /// Variables that the environment refers to, its secrets among them.
     pub variables: Vec<String>,
+    /// Those of the environments that come before it, whose ledgers a deploy asks.
+    pub upstream_variables: Vec<String>,
     /// The file that the database's URL is read from, where it is one.
     pub url_file: Option<String>,
     /// The image with the release in it, without a tag.
@@ -33,6 +35,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What a deploy needs; everything else needs the environment's own alone.
+    pub(crate) fn deploy_variables(&self) -> impl Iterator<Item = &String> {
+        self.variables.iter().chain(&self.upstream_variables)
+    }
+
     /// The first 12 digits of the hash.
     pub(crate) fn short(&self) -> &str {
         &self.release[..self.release.len().min(12)]

@@ -7,10 +7,12 @@ pub fn github(facts: &Facts) -> String {
     let Facts { pipeline, environment, .. } = facts;
     let minutes = facts.deadline.as_secs().div_ceil(60);
     let image = &facts.image;
-    let variables: String =
-        facts.variables.iter().map(|name| format!("          {name}: ${{{{ secrets.{name} }}}}\n")).collect();
+    let variables: String = facts
+        .deploy_variables()
+        .map(|name| format!("          {name}: ${{{{ secrets.{name} }}}}\n"))
+        .collect();
     let env = if variables.is_empty() { String::new() } else { format!("        env:\n{variables}") };
-    let passed: String = facts.variables.iter().map(|name| format!(" -e {name}")).collect();
+    let passed: String = facts.deploy_variables().map(|name| format!(" -e {name}")).collect();
     format!(
         "# {pipeline}: every change is checked, the main branch is deployed to {environment}.
 name: deploy {environment}

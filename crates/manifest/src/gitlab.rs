@@ -10,7 +10,8 @@ pub fn gitlab(facts: &Facts) -> String {
     // GitLab's own reasons to retry cannot be combined with exit codes of a signal, which are its cancel button.
     let again: Vec<String> = TRY_AGAIN.iter().filter(|code| **code < 128).map(u8::to_string).collect();
     let again = again.join(", ");
-    let variables = match facts.variables.as_slice() {
+    let names: Vec<&str> = facts.deploy_variables().map(String::as_str).collect();
+    let variables = match names.as_slice() {
         [] => String::new(),
         names => format!(
             "  # {} {} to be masked, protected CI variables of the environment {environment}.\n",
@@ -61,6 +62,6 @@ deploy:
   script:
     - docker run --rm --read-only{} -e GITLAB_USER_LOGIN \"$CI_REGISTRY_IMAGE/{image}:$CI_COMMIT_SHA\" deploy --env {environment}
 ",
-        facts.variables.iter().map(|name| format!(" -e {name}")).collect::<String>(),
+        facts.deploy_variables().map(|name| format!(" -e {name}")).collect::<String>(),
     )
 }

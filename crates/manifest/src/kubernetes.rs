@@ -12,11 +12,13 @@ fn job(facts: &Facts) -> String {
     let Facts { pipeline, environment, release, .. } = facts;
     let (name, image) = (facts.label(&format!("deploy-{}", facts.short())), facts.tagged());
     let deadline = facts.deadline.as_secs();
-    let (container, volumes) = (container(facts, "database", 10), volumes(facts, "database", 6));
+    let (container, volumes) =
+        (container(facts, facts.deploy_variables(), "database"), volumes(facts, "database"));
     let (finals, again) = (listed(&FINAL), listed(&TRY_AGAIN));
     format!(
-        "# The deploy of release {release} to {environment}. Its name carries the release: applying the same release
-# again changes nothing, and another release is another Job.
+        "# The deploy of a release of {pipeline} to {environment}. The Job's name carries the release's hash: applying the same release
+# again changes nothing, and another release is another Job. The secret {}
+# holds the variables that the environment refers to, for a role that owns what is deployed.
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -52,7 +54,8 @@ spec:
         - name: pgdeploy
           image: {image}
           args: [deploy, --env, {environment}]
-{container}{volumes}"
+{container}{volumes}",
+        secret(facts, "database"),
     )
 }
 
@@ -60,7 +63,7 @@ fn deployment(facts: &Facts) -> String {
     let Facts { pipeline, environment, application, .. } = facts;
     let (name, image, short) = (facts.label("web"), facts.tagged(), facts.short());
     let (container, volumes) =
-        (container(facts, "database-reader", 10), volumes(facts, "database-reader", 6));
+        (container(facts, facts.variables.iter(), "database-reader"), volumes(facts, "database-reader"));
     format!(
         "# What an application behind the deploy looks like; its initContainers entry is what to take over. The secret
 # {} holds a role that may read the ledger and nothing else:
@@ -95,22 +98,23 @@ spec:
 }
 
 /// What a container of ours has, below its name, image and arguments.
-fn container(facts: &Facts, secret_name: &str, indent: usize) -> String {
-    let pad = " ".repeat(indent);
+fn container<'f>(facts: &Facts, names: impl Iterator<Item = &'f String>, secret_name: &str) -> String {
+    let pad = " ".repeat(10);
     let mut text = format!(
         "{pad}terminationMessagePolicy: FallbackToLogsOnError
 {pad}securityContext: {{ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {{ drop: [ALL] }} }}
 {pad}resources: {{ requests: {{ cpu: 100m, memory: 64Mi }}, limits: {{ memory: 512Mi }} }}
 "
     );
-    if !facts.variables.is_empty() {
-        text.push_str(&format!("{pad}env:\n"));
-    }
     let secret = secret(facts, secret_name);
-    for name in &facts.variables {
-        text.push_str(&format!(
+    let entry = |name| {
+        format!(
             "{pad}  - {{ name: {name}, valueFrom: {{ secretKeyRef: {{ name: {secret}, key: {name} }} }} }}\n"
-        ));
+        )
+    };
+    let set: String = names.map(entry).collect();
+    if !set.is_empty() {
+        text.push_str(&format!("{pad}env:\n{set}"));
     }
     if let Some(folder) = facts.url_file.as_deref().and_then(folder) {
         text.push_str(&format!(
@@ -127,9 +131,9 @@ fn without_settings(container: &str) -> String {
     kept.map(|line| format!("{line}\n")).collect()
 }
 
-fn volumes(facts: &Facts, secret_name: &str, indent: usize) -> String {
+fn volumes(facts: &Facts, secret_name: &str) -> String {
     let Some(file) = &facts.url_file else { return String::new() };
-    let (pad, secret) = (" ".repeat(indent), secret(facts, secret_name));
+    let (pad, secret) = (" ".repeat(6), secret(facts, secret_name));
     let name = file.rsplit('/').next().unwrap_or(file);
     format!(
         "{pad}volumes:\n{pad}  - {{ name: database, secret: {{ secretName: {secret}, items: [ {{ key: url, path: {name} }} ] }} }}\n"

@@ -17,7 +17,8 @@ fn facts() -> Facts {
         environment: "production".into(),
         release: "4f1c09ab77e2".repeat(6)[..64].into(),
         files: ["pipeline.yaml", "migrations", "indexes", "backfills"].map(String::from).into(),
-        variables: vec!["PRODUCTION_DATABASE_URL".into(), "STAGING_DATABASE_URL".into()],
+        variables: vec!["PRODUCTION_DATABASE_URL".into()],
+        upstream_variables: vec!["STAGING_DATABASE_URL".into()],
         url_file: None,
         image: "crm-release".into(),
         application: "crm-web:latest".into(),
@@ -32,6 +33,7 @@ fn other_facts() -> Facts {
     Facts {
         pipeline: format!("a_{}", "long_name_".repeat(6)),
         variables: Vec::new(),
+        upstream_variables: Vec::new(),
         url_file: Some("/run/secrets/production_url".into()),
         has_backfills: false,
         ..facts()
@@ -140,6 +142,12 @@ fn the_compose_file_fits_the_specification_and_starts_the_application_behind_the
         assert_eq!(services[ours]["user"], "65532:65532");
         assert_eq!(services[ours]["environment"]["PRODUCTION_DATABASE_URL"], "${PRODUCTION_DATABASE_URL:?}");
     }
+    assert_eq!(
+        services["deploy"]["environment"].as_object().unwrap().len(),
+        2,
+        "the environment before is asked, too"
+    );
+    assert_eq!(services["backfill"]["environment"].as_object().unwrap().len(), 1);
     let file = documents(&compose(&other_facts())).remove(0);
     assert!(file["services"]["backfill"].is_null(), "nothing to fill");
     assert_eq!(file["services"]["deploy"]["secrets"][0]["target"], "/run/secrets/production_url");

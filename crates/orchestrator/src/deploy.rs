@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::baseline;
 use crate::deployment::Deployment;
 use crate::event::DeployEvent;
-use crate::failure::{Failure, Verdict, counted};
+use crate::failure::{Failure, Verdict};
 use crate::hooks;
 use crate::iron_rule;
 use crate::journal::Journal;
@@ -24,7 +24,6 @@ use crate::request::Request;
 use crate::services;
 use crate::services_state::ServicesState;
 use crate::stages::Stages;
-use crate::verification;
 
 /// Deploys, or goes on where an earlier deploy ended, whatever ended it. When `stop` fires, it stops at the next safe
 /// point within seconds.
@@ -55,6 +54,8 @@ pub async fn deploy(request: &Request, observer: Observer<'_>, stop: &Cancellati
     }
     report
 }
+
+mod around;
 
 type Records = tokio::sync::mpsc::UnboundedReceiver<crate::record::Record>;
 
@@ -167,99 +168,6 @@ impl Run<'_> {
         Ok(row)
     }
 
-    /// Services are down while the schema changes, and up again whatever happens after, unless the gate failed with the
-    /// schema half way: then the old application may not fit it any more, and a person decides.
-    async fn guarded_by_services(
-        &mut self,
-        plan: &Plan,
-        row: &mut Deployment,
-        session: &mut Session,
-        lock: &RunLock,
-        stop: &CancellationToken,
-    ) -> Result<(), Failure> {
-        let mut result = self.hooks(Point::BeforeDeploy, !plan.is_empty(), row, stop).await;
-        if result.is_ok() && plan.changes_schema() {
-            result = services::stop(self.request, row, &self.recorder, stop).await;
-        }
-        let mut passed_the_gate = false;
-        if result.is_ok() {
-            let part = Part::Stages(&mut passed_the_gate);
-            result = self.stages(part, plan, row, session, lock, stop).await;
-        }
-        let is_settled = row.services == ServicesState::Untouched || lock.lost().is_cancelled();
-        if !is_settled && services::may_start(self.request, row, passed_the_gate).await {
-            let restarted = services::start(self.request, row, &self.recorder, stop).await;
-            result = match (result, restarted) {
-                // What came first is what has to be mended first; the other is told with it.
-                (Err(mut first), Err(second)) => {
-                    first.evidence.push(format!("{}: {}", second.code, second.message));
-                    Err(first)
-                }
-                (result, restarted) => result.and(restarted),
-            };
-        }
-        if result.is_ok() {
-            result = self.stages(Part::Post, plan, row, session, lock, stop).await;
-        }
-        if result.is_ok() {
-            result = self.proven(plan, row, stop).await;
-        }
-        if let Err(failure) = &mut result {
-            self.say_what_is_in(failure, row.services, passed_the_gate);
-        }
-        result
-    }
-
-    /// What comes at the end of a deploy that had something to do: the proof that all is well, and the hooks.
-    async fn proven(
-        &self,
-        plan: &Plan,
-        row: &mut Deployment,
-        stop: &CancellationToken,
-    ) -> Result<(), Failure> {
-        if plan.is_empty() {
-            return Ok(());
-        }
-        verification::run(self.request, row.number, &self.recorder, stop).await?;
-        self.hooks(Point::AfterDeploy, true, row, stop).await
-    }
-
-    async fn hooks(
-        &self,
-        point: Point,
-        has_work: bool,
-        row: &mut Deployment,
-        stop: &CancellationToken,
-    ) -> Result<(), Failure> {
-        if !has_work {
-            return Ok(());
-        }
-        hooks::run(point, self.request, row, &self.recorder, stop).await
-    }
-
-    /// A failure around the stages names what is in, and where the services were touched it names how they are.
-    fn say_what_is_in(&self, failure: &mut Failure, services: ServicesState, passed_the_gate: bool) {
-        if failure.verdict == Verdict::ServiceFailed {
-            let done = self.summary.migrations.len();
-            failure.evidence.push(format!(
-                "{} of this deploy {} in the database",
-                counted(done, "migration"),
-                if done == 1 { "is" } else { "are" }
-            ));
-        }
-        if services != ServicesState::Untouched {
-            let why = match services {
-                ServicesState::Stopped | ServicesState::Quiesced if !passed_the_gate => {
-                    ": the gate has not passed, and by services.after_failed_gate a person decides"
-                }
-                _ => "",
-            };
-            failure.evidence.push(format!("{}{why}", services.in_words()));
-        } else if failure.verdict == Verdict::ServiceFailed && self.request.services.is_some() {
-            failure.evidence.push(services.in_words().to_owned());
-        }
-    }
-
     async fn stages(
         &mut self,
         part: Part<'_>,
@@ -329,34 +237,6 @@ impl Run<'_> {
             backfills: plan.backfill.pending().count(),
             backfill_rows: plan.backfill_rows(),
         });
-    }
-
-    /// Runs the hooks that tell others how it ended; what fails of them changes nothing about that.
-    async fn tell_others(&mut self, failure: &mut Option<Failure>) {
-        let Some(row) = &mut self.deployment else { return };
-        match failure {
-            Some(failure) => {
-                let ended =
-                    (failure.verdict.status(), self.request.exit.code(failure.verdict), Some(&*failure));
-                let failed = hooks::tell(Point::OnFailure, ended, self.request, row, &self.recorder).await;
-                failure.evidence.extend(failed);
-            }
-            None if self.summary.nothing_to_do => {}
-            None => {
-                let verdict = if self.warnings.is_empty() { Verdict::Succeeded } else { Verdict::Warnings };
-                let ended = (verdict.status(), self.request.exit.code(verdict), None);
-                let failed = hooks::tell(Point::OnSuccess, ended, self.request, row, &self.recorder).await;
-                self.warnings.extend(failed.into_iter().map(|message| {
-                    let next = Some("the deploy itself has succeeded; mend the hook for the next one".into());
-                    self.recorder.record(DeployEvent::Warning {
-                        code: "W420".into(),
-                        message: message.clone(),
-                        next: next.clone(),
-                    });
-                    postgres::Warning { code: "W420", message, next }
-                }));
-            }
-        }
     }
 
     /// Writes down how it ended. The lock is given back by the caller, after this.

@@ -53,7 +53,8 @@ impl Deployment {
         .fetch_optional(session.connection())
         .await?;
         let found = last.map(|row| row.try_get::<String, _>(0)).transpose()?.unwrap_or_default();
-        let services = ServicesState::found(&found).carried_over();
+        let asks_for_health = request.services.as_ref().is_some_and(|services| !services.health.is_empty());
+        let services = ServicesState::found(&found).carried_over(asks_for_health);
         let revision = request.revision.as_ref();
         let row = query(&format!(
             "INSERT INTO {ledger}.deployments (pipeline, environment, release, plan, git_commit, git_dirty, actor, actor_source, \

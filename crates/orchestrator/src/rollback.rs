@@ -67,8 +67,13 @@ pub async fn rollback(
     let (number, ()) = act
         .run(async |row, recorder| {
             recorder.record(DeployEvent::RollingBack { to: to.version, reason: to.reason.to_owned() });
-            if request.services.is_some() {
-                services::stop(request, row, recorder, stop).await?;
+            if let Err(mut failure) = services::stop(request, row, recorder, stop).await {
+                // Nothing is taken back yet.
+                if let Err(second) = services::start(request, row, recorder, stop).await {
+                    failure.evidence.push(format!("{}: {}", second.code, second.message));
+                }
+                failure.evidence.push(row.services.in_words().to_owned());
+                return Err(failure);
             }
             let events = |event| recorder.record(Event::Schema(event));
             let stage = Stage {

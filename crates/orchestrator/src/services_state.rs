@@ -69,8 +69,9 @@ impl ServicesState {
     }
 
     /// What the next deployment begins with: what is settled is nothing of its own.
-    pub(crate) fn carried_over(self) -> Self {
-        if self.needs_a_start() || self == ServicesState::Started { self } else { ServicesState::Untouched }
+    pub(crate) fn carried_over(self, asks_for_health: bool) -> Self {
+        let is_unproven = asks_for_health && self == ServicesState::Started;
+        if self.needs_a_start() || is_unproven { self } else { ServicesState::Untouched }
     }
 
     /// For people: where they are now.
@@ -98,8 +99,9 @@ mod tests {
 
     #[test]
     fn what_is_not_settled_is_carried_over() {
-        assert_eq!(ServicesState::Quiesced.carried_over(), ServicesState::Quiesced);
-        assert_eq!(ServicesState::Started.carried_over(), ServicesState::Started);
-        assert_eq!(ServicesState::Healthy.carried_over(), ServicesState::Untouched);
+        assert_eq!(ServicesState::Quiesced.carried_over(false), ServicesState::Quiesced);
+        assert_eq!(ServicesState::Started.carried_over(true), ServicesState::Started);
+        assert_eq!(ServicesState::Started.carried_over(false), ServicesState::Untouched);
+        assert_eq!(ServicesState::Healthy.carried_over(true), ServicesState::Untouched);
     }
 }

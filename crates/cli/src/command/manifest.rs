@@ -45,14 +45,16 @@ fn facts(pipeline: &Pipeline, arguments: &Manifest) -> Result<Facts, Wrong> {
         Some(name) => name.as_str(),
         None => pipeline.default_environment().map_err(Wrong::Configuration)?,
     };
-    let (environment, mut variables) = pipeline.as_written(name).map_err(Wrong::Configuration)?;
+    let (environment, variables) = pipeline.as_written(name).map_err(Wrong::Configuration)?;
+    let mut upstream_variables: Vec<String> = Vec::new();
     for before in &environment.after {
         // Its ledger is asked whether the release was there.
         let (_, theirs) = pipeline.as_written(before).map_err(Wrong::Configuration)?;
-        variables.extend(theirs);
+        upstream_variables.extend(theirs);
     }
-    variables.sort();
-    variables.dedup();
+    upstream_variables.sort();
+    upstream_variables.dedup();
+    upstream_variables.retain(|name| !variables.contains(name));
     let release = Release::load(pipeline.base_dir(), &environment).map_err(Wrong::Files)?;
     let named = pipeline.name();
     Ok(Facts {
@@ -60,6 +62,7 @@ fn facts(pipeline: &Pipeline, arguments: &Manifest) -> Result<Facts, Wrong> {
         environment: name.to_owned(),
         files: files(pipeline, &environment),
         variables,
+        upstream_variables,
         url_file: pipeline.url_file(name).map(str::to_owned),
         image: arguments.image.clone().unwrap_or_else(|| format!("{named}-release")),
         application: arguments.application.clone().unwrap_or_else(|| format!("{named}-web:latest")),

@@ -18,7 +18,7 @@ fn health_asks_one_question_at_a_time_and_https_is_left_to_a_program() {
     );
     says("services: { health: [ { http: \"web:8080\" } ] }", &["E260", "not an http:// address"]);
     says("services: { health: [ { http: \"http://h/\", sql: select true } ] }", &["exactly one question"]);
-    says("services: { health: [ { within: 5s } ] }", &["5:36", "exactly one question"]);
+    says("services: { health: [ { within: 5s } ] }", &["5:33", "exactly one question"]);
     says("services: { health: [ { run: [a], expect: \"> 1\" } ] }", &["`expect` is for sql"]);
     says("services: { health: [ { sql: select 1, expect: \"> many\" } ] }", &["`many` is not a number"]);
 }
