@@ -187,7 +187,7 @@ fn process() -> Project {
     migrating()
         .pipeline(PROCESS)
         .file("stop.sh", "touch stop-began; sh ./pause.sh stop; if [ -e app.pid ]; then kill -9 $(cat app.pid); rm app.pid; fi; exit 0")
-        .file("start.sh", "sh ./pause.sh start; if [ -e app.pid ] && kill -0 $(cat app.pid); then exit 0; fi; sleep 300 > /dev/null 2>&1 & echo $! > app.pid")
+        .file("start.sh", "sh ./pause.sh start; if [ -e app.pid ] && kill -0 $(cat app.pid); then exit 0; fi; sleep 60 > /dev/null 2>&1 & echo $! > app.pid")
         // Each act waits here as long as the test holds it.
         .file("pause.sh", "touch at-$1; while [ -e hold-$1 ]; do sleep 0.02; done")
 }
@@ -223,6 +223,67 @@ fn killed_before_inside_and_after_each_act_the_next_deploy_brings_the_process_ba
         assert_eq!(app(&project), Some(pid), "and is left alone from then on");
         rustix::process::kill_process(pid, Signal::KILL).expect("an application to end");
     }
+}
+
+#[test]
+fn killed_at_any_moment_the_next_deploy_ends_with_the_application_up_and_everything_applied_once() {
+    // 8 kills in CI, spread over the time that a deploy takes; PGDEPLOY_KILLS=200 for the long run.
+    let kills = std::env::var("PGDEPLOY_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
+    let hooked = |project: Project| {
+        let hooks = "hooks: { before_deploy: [ { name: a, run: ['true'] } ], after_deploy: [ { name: b, run: ['true'] } ] }\n";
+        project.pipeline(&format!("{PROCESS}{hooks}verify: [ {{ name: a, sql: select true }} ]\n"))
+    };
+    let end = |project: &Project| {
+        let pid = app(project).expect("the application runs");
+        rustix::process::kill_process(pid, Signal::KILL).expect("an application to end");
+    };
+    let undisturbed = hooked(process());
+    let started = std::time::Instant::now();
+    undisturbed.deploy().exits(0);
+    let duration = started.elapsed();
+    end(&undisturbed);
+    for nth in 1..=kills {
+        let project = hooked(process());
+        let mut running = project.start(&["deploy"]);
+        let moment = std::time::Instant::now() + duration * nth / (kills + 1);
+        while std::time::Instant::now() < moment && !running.has_ended() {
+            std::thread::park_timeout(std::time::Duration::from_millis(1));
+        }
+        if !running.has_ended() {
+            running.signal(Signal::KILL);
+        }
+        drop(running.wait());
+        project.deploy().exits(0);
+        end(&project);
+        let mut client = project.client();
+        let twice = "count(*) FROM pgdeploy.journal WHERE event = 'migration.applied'";
+        assert!(client.number(twice) <= 1, "kill {nth}");
+        assert_eq!(client.number("count(*) FROM pgdeploy.migrations"), 1, "kill {nth}");
+        assert!(
+            client.is(
+                "services IN ('healthy', 'untouched') FROM pgdeploy.deployments ORDER BY number DESC LIMIT 1"
+            ),
+            "kill {nth}"
+        );
+    }
+}
+
+#[test]
+fn a_rollback_whose_stop_fails_takes_nothing_back_and_starts_them_again() {
+    let project = migrating()
+        .file("migrations/0002_b.sql", "CREATE TABLE b (id int);")
+        .file("migrations/0002_b.down.sql", "DROP TABLE b;");
+    project.deploy().exits(0);
+    let project = project.pipeline(
+        "services: { stop: { run: [sh, -c, 'echo no such service >&2; exit 3'] }, start: { run: [touch, started] } }\n",
+    );
+    project
+        .pgdeploy(&["rollback", "--to", "1", "--reason", "test", "--yes", "--allow-data-loss"])
+        .exits(7)
+        .says("no such service")
+        .says("the services were started");
+    assert!(project.path().join("started").exists());
+    assert_eq!(project.client().text("to_regclass('b')"), "b");
 }
 
 #[test]
