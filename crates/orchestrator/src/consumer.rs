@@ -170,11 +170,7 @@ async fn every_migration(ledger: &str, release: &Release, session: &mut Session)
 
 async fn is_locked(awaited: &Awaited<'_>, session: &mut Session) -> Result<bool, Error> {
     let key = LockKey::of(awaited.ledger, awaited.pipeline);
-    let text = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 \
-           AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
-           AND classid::int8 = $1 & 4294967295 AND objid::int8 = $2)";
-    let found = query(text).bind(i64::from(key.0)).bind(i64::from(LockKey::RUN));
-    Ok(found.fetch_one(session.connection()).await?.try_get(0)?)
+    Ok(session.one(&format!("SELECT {}", key.is_held())).await?.try_get(0)?)
 }
 
 /// What the failed deploy has said at its end.

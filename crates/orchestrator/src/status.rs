@@ -87,18 +87,12 @@ async fn last(session: &mut Session, request: &Request) -> Result<Option<LastDep
     let key = postgres::LockKey::of(&request.ledger, &request.pipeline);
     // A row that says "running" is believed only while somebody holds the lock.
     let text = format!(
-        "SELECT number, CASE WHEN status = 'running' AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks \
-             WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AND classid::int8 = $2 & 4294967295 AND objid::int8 = $3) \
-           THEN 'died' ELSE status END, actor, started_at, finished_at, exit_code, services \
+        "SELECT number, CASE WHEN status = 'running' AND NOT {} THEN 'died' ELSE status END, actor, started_at, finished_at, exit_code, services \
          FROM {}.deployments WHERE pipeline = $1 ORDER BY number DESC LIMIT 1",
+        key.is_held(),
         sql::identifier(&request.ledger)
     );
-    let row = query(&text)
-        .bind(&request.pipeline)
-        .bind(i64::from(key.0))
-        .bind(i64::from(postgres::LockKey::RUN))
-        .fetch_optional(session.connection())
-        .await?;
+    let row = query(&text).bind(&request.pipeline).fetch_optional(session.connection()).await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(LastDeployment {
         number: row.try_get(0)?,

@@ -6,7 +6,6 @@ use crate::limit as limits;
 use crate::raw::{self, Raw};
 use crate::reading::Reading;
 use crate::services::Command;
-use crate::shape::nearest;
 
 /// The hooks of an environment, each with its point, in the order of the points and of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,12 +143,7 @@ impl Reading<'_> {
         let declared = pipeline.environments.iter().flat_map(|entries| &entries.0);
         let names: Vec<&str> = declared.map(|(name, _)| name.value.as_str()).collect();
         for one in only.into_iter().flatten().filter(|one| !names.contains(&one.value.as_str())) {
-            let help = match nearest(&one.value, &names) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the environments are {}", names.join(", ")),
-            };
-            let message = format!("there is no environment `{}`", one.value);
-            self.refuse(code::UNKNOWN_ENVIRONMENT, one.span(), message, help);
+            self.no_such_environment(one, &names);
         }
         only.is_none_or(|only| only.iter().any(|one| one.value == environment))
     }

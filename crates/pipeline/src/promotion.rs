@@ -25,16 +25,7 @@ impl Reading<'_> {
                         "name the environment that a release reaches before",
                     );
                 } else if !names.contains(&text) {
-                    let help = match nearest(text, &names) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("the environments are {}", names.join(", ")),
-                    };
-                    self.refuse(
-                        code::UNKNOWN_ENVIRONMENT,
-                        span,
-                        format!("there is no environment `{text}`"),
-                        help,
-                    );
+                    self.no_such_environment(upstream, &names);
                 } else if after[..nth].iter().any(|one| one.value == text) {
                     self.refuse(code::BAD_VALUE, span, format!("`{text}` is named twice"), "once is enough");
                 }
@@ -44,6 +35,16 @@ impl Reading<'_> {
         for name in names {
             self.follow(name, environments, &mut Vec::new(), &mut done);
         }
+    }
+
+    /// Refuses the name of an environment that nobody declared.
+    pub(crate) fn no_such_environment(&mut self, written: &At<String>, names: &[&str]) {
+        let help = match nearest(&written.value, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the environments are {}", names.join(", ")),
+        };
+        let message = format!("there is no environment `{}`", written.value);
+        self.refuse(code::UNKNOWN_ENVIRONMENT, written.span(), message, help);
     }
 
     /// Goes upstream depth first; a name met again on its own way closes a circle.

@@ -37,6 +37,17 @@ impl LockKey {
         let digest = Sha256::digest(format!("{ledger_schema}/{pipeline}"));
         Self(i32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
     }
+
+    /// SQL that is true while somebody holds the run lock in the current database; any role may ask.
+    pub fn is_held(self) -> String {
+        format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 \
+               AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
+               AND classid::int8 = ({})::int8 & 4294967295 AND objid::int8 = {})",
+            self.0,
+            Self::RUN
+        )
+    }
 }
 
 /// Who holds the lock that we wanted.
