@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use postgres::ledger::Component;
 use pipeline::Point;
+use postgres::ledger::Component;
 use postgres::{Class, LockKey, RunLock, Session, cancel_on};
 use tokio_util::sync::CancellationToken;
 
