@@ -52,6 +52,20 @@ codes! {
     URL_SOURCE_FAILED = "E270";
     /// No environment was named and none can be taken for granted.
     NO_DEFAULT_ENVIRONMENT = "E271";
+    /// A time zone that does not exist.
+    BAD_ZONE = "E410";
+    /// The beginning of a window is not written as cron has it, or never comes.
+    BAD_CRON = "E411";
+    /// A window that is none: neither cron with a duration nor from with to, or it ends before it begins.
+    BAD_WINDOW = "E412";
+    /// A soak, or receipts, without an environment before this one.
+    NO_UPSTREAM = "E413";
+    /// Approvals that nobody could give: more than there are people, or a person twice.
+    NO_APPROVER = "E414";
+    /// Not an Ed25519 key, none, or two.
+    BAD_KEY = "E415";
+    /// A private key is written out in pipeline.yaml.
+    LITERAL_KEY = "E416";
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl raw::Database {
 }
 
 impl Reading<'_> {
-    /// The database; `base` is where relative files are found and programs run. `gated` is an environment with `after`.
+    /// The database; `base` is where relative files are found and programs run. `gated` is one with a gate.
     pub(crate) fn database(
         &mut self,
         raw: &raw::Database,

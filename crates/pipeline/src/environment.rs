@@ -6,6 +6,7 @@ use crate::at::At;
 use crate::code;
 use crate::database::Database;
 use crate::hooks::Hooks;
+use crate::gates::Gates;
 use crate::raw::{self, Raw};
 use crate::reading::Reading;
 use crate::schema_stage::SchemaSettings;
@@ -23,6 +24,8 @@ pub struct Environment {
     pub database: Database,
     /// Where every pending file must have succeeded before.
     pub after: Vec<String>,
+    /// What else has to be true before a deploy.
+    pub gates: Gates,
     /// Rows to work on; only where the database is embedded.
     pub fixtures: Option<Fixtures>,
     /// Stage 1.
@@ -58,7 +61,7 @@ pub struct Summary<'p> {
     pub name: &'p str,
     /// Whether its database is one of our own.
     pub embedded: bool,
-    /// Whether it is behind a gate, that is, has `after`.
+    /// Whether something has to be true before a deploy to it.
     pub gated: bool,
 }
 
@@ -80,11 +83,13 @@ impl Reading<'_> {
         let verify = raw.verify.as_ref().or(pipeline.verify.as_ref()).map_or(&[][..], Vec::as_slice);
         let verify = self.verification(verify, pipeline, &name.value);
         let fixtures = raw.fixtures.as_ref().and_then(|fixtures| self.fixtures(fixtures, raw));
-        let database = self.database(raw.database.as_ref()?, name, !after.is_empty(), base)?;
+        let gates = self.gates(raw, base);
+        let database = self.database(raw.database.as_ref()?, name, raw.is_gated(), base)?;
         Some(Environment {
             name: name.value.clone(),
             database,
             after,
+            gates,
             fixtures,
             schema: settings.schema,
             index: settings.index,

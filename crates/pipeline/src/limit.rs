@@ -77,6 +77,12 @@ pub(crate) const AFTER_FAILED_GATE: [&str; 3] = ["start_if_unchanged", "start", 
 pub(crate) const IDLE_SESSIONS: [&str; 2] = ["count", "ignore"];
 pub(crate) const IF_INTERRUPTED: [&str; 2] = ["again", "ask"];
 
+pub(crate) const SOAK: Limit<Duration> = limit(s(0), ms(0), s(365 * 24 * 3600));
+pub(crate) const APPROVALS: Limit<u64> = limit(1, 1, 20);
+pub(crate) const APPROVAL_VALID_FOR: Limit<Duration> = limit(WEEK, s(60), s(90 * 24 * 3600));
+pub(crate) const WINDOW: Limit<Duration> = limit(s(3600), s(60), s(366 * 24 * 3600));
+pub(crate) const RECEIPT_MAX_AGE: Limit<Duration> = limit(s(30 * 24 * 3600), s(60), s(3650 * 24 * 3600));
+
 pub(crate) const LEDGER_SCHEMA: &str = "pgdeploy";
 pub(crate) const SCHEMA_PATH: &str = "migrations";
 pub(crate) const SNAPSHOT_PATH: &str = "schema.sql";

@@ -10,6 +10,7 @@ use crate::database::Database;
 use crate::effective::effective;
 use crate::environment::{Environment, Summary};
 use crate::hooks::Hooks;
+use crate::gates::Gates;
 use crate::limit as limits;
 use crate::problem::Error;
 use crate::raw::{self, Raw};
@@ -152,7 +153,7 @@ impl Pipeline {
         self.declared().iter().map(|(name, environment)| Summary {
             name: &name.value,
             embedded: environment.database.as_ref().is_some_and(raw::Database::is_embedded),
-            gated: environment.after.as_ref().is_some_and(|after| !after.is_empty()),
+            gated: environment.is_gated(),
         })
     }
 
@@ -258,6 +259,7 @@ impl Pipeline {
             name: "rehearsal".to_owned(),
             database: Database::Embedded,
             after: Vec::new(),
+            gates: Gates::default(),
             fixtures: None,
             schema: SchemaSettings { snapshot_when_empty: false, ..schema },
             index,

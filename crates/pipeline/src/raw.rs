@@ -13,12 +13,16 @@ use crate::limit as limits;
 mod services;
 
 pub(crate) use services::{Command, Health, Hook, Hooks, Quiesced, Services, Verification};
+mod gates;
+
+pub(crate) use gates::{Approvals, PublicKeys, Receipt, Receipts, Window};
 
 /// How a release reaches its databases: the three stages, the environments, and what surrounds them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "pipeline.yaml", extend("x-not-supported-yet" = [
     "guard", "receipt", "receipts", "strategy"
+    "guard", "hooks", "verify", "strategy"
 ]))]
 pub(crate) struct Raw {
     /// The version of this format: 1.
@@ -241,12 +245,25 @@ pub(crate) struct Throttle {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-not-supported-yet" = ["soak", "approvals", "freeze", "receipt", "receipts", "strategy"]))]
+#[schemars(extend("x-not-supported-yet" = ["hooks", "verify", "strategy"]))]
 pub(crate) struct Environment {
     /// `embedded`, a URL such as "${PRODUCTION_DATABASE_URL}", or where to get it: { url_file: .. } or { url_command: [..] }.
     #[schemars(required)]
     pub(crate) database: Option<Database>,
     /// The environments in which every pending file must have succeeded before, byte for byte.
     pub(crate) after: Option<Vec<At<String>>>,
+    /// How long every pending file must have been in each environment of `after`, counted from the end of the first deploy there that ended well. At most 365 days.
+    pub(crate) soak: Option<At<Written>>,
+    /// Who has to agree to a plan before it is deployed.
+    pub(crate) approvals: Option<Approvals>,
+    /// When nothing is deployed, or when alone something is.
+    pub(crate) freeze: Option<Vec<Window>>,
+    /// The gates that a person may override with a reason, one at a time: any of promotion, soak, approvals, freeze, hold. Default: none.
+    pub(crate) overrides: Option<Vec<At<String>>>,
+    /// The signed receipt that a deploy that ended well writes.
+    pub(crate) receipt: Option<Receipt>,
+    /// Where the evidence of the environments in `after` comes from, in place of their databases.
+    pub(crate) receipts: Option<Receipts>,
     /// Rows to work on, loaded once; for embedded databases only.
     pub(crate) fixtures: Option<Fixtures>,
     /// Settings of the stages that differ here.
