@@ -99,7 +99,11 @@ impl Context {
         let mut secrets = self.environment.secrets.clone();
         let needed = if what.with_upstreams { &self.environment.after[..] } else { &[] };
         for name in needed {
-            let target = self.upstream(name, &mut databases, &mut secrets).await?;
+            // Where a receipt stands for it, its database need not even be known here.
+            let target = match self.environment.gates.receipts {
+                Some(_) => None,
+                None => self.upstream(name, &mut databases, &mut secrets).await?,
+            };
             upstreams.push(Upstream { name: name.clone(), target });
         }
         let directory = self.directory();
@@ -107,6 +111,9 @@ impl Context {
             .upstreams(upstreams)
             .by(identity::actor(what.actor), identity::revision(&directory));
         request.secrets = secrets;
+        if self.environment.gates.approvals.is_some() {
+            request.authors = identity::authors(&directory);
+        }
         Ok(Prepared { request, databases })
     }
 

@@ -36,6 +36,17 @@ pub struct Hold {
     pub lifted_by: Option<String>,
 }
 
+impl Scope {
+    /// As it is recorded: the kind, and what of it.
+    pub fn named(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Scope::Environment => ("environment", None),
+            Scope::Release(hash) => ("release", Some(hash)),
+            Scope::Backfill(id) => ("backfill", Some(id)),
+        }
+    }
+}
+
 impl Hold {
     /// Whether it holds.
     pub fn is_on(&self, now: Timestamp) -> bool {

@@ -28,7 +28,7 @@ pub use approval::Approval;
 pub use cron::Cron;
 pub use gate::Gate;
 pub use hold::Hold;
-pub use jiff::Timestamp;
+pub use jiff::{SignedDuration, Timestamp};
 pub use key::{KeyError, PublicKey, SigningKey};
 pub use moment::shown;
 pub use receipt::{Entry, Receipt, ReceiptError};

@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use backfill::{Aside, Ask, Asked, Outcome, Preflight, Proof, Settled, Standing};
-use postgres::Session;
+use postgres::{Row, Session, query};
 use tokio_util::sync::CancellationToken;
 
 use crate::deploy::{bootstrap, take_lock};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::ledger::needed;
+use crate::failure::{Failure, Verdict};
+use crate::gate::Patrol;
+use crate::ledger::COMPONENTS;
 use crate::reach;
 use crate::record::{Observer, Recorder};
 use crate::request::Request;
 
 /// A run without a budget ends when the work does.
-const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Runs the named backfills, or all of them, until they are complete; beside a deploy or others like it, if there are.
 pub async fn run_backfills(
@@ -51,24 +54,57 @@ pub async fn run_backfills(
     }
     let history = schema::history(&mut session, &request.ledger).await.map_err(Failure::session)?;
     let schema = schema::decide(&history, &release.migrations);
-    session.close().await;
     let mut settings = request.backfill.clone();
     settings.budget = budget.unwrap_or(FOR_EVER);
     settings.pending_migrations = schema.pending.iter().map(|migration| migration.id().to_owned()).collect();
+    passed_here(request, &mut session).await?;
     let events = |event| recorder.record(Event::Backfill(event));
-    let stage = backfill::Stage {
-        target: &request.target,
-        ledger: &request.ledger,
-        deployment: None,
-        host: &request.actor.host,
-        events: &events,
-        stop: stop.clone(),
-    };
-    let mut outcome = backfill::run(&stage, &plan, &settings).await;
+    let patrol = Patrol::new(request, &recorder).await.map_err(Failure::session)?;
+    let mut outcome = patrol
+        .run(settings.budget, stop, async |stop, budget, on_hold| {
+            let plan = backfill::plan(&mut session, &release.backfills, &request.ledger).await;
+            let plan = plan.map_err(Failure::session)?;
+            let chosen = plan.items().iter().map(|item| &item.id);
+            let chosen = chosen.filter(|id| (ids.is_empty() || ids.contains(id)) && !on_hold.contains(*id));
+            let chosen = chosen.cloned().collect();
+            let stage = backfill::Stage {
+                target: &request.target,
+                ledger: &request.ledger,
+                deployment: None,
+                host: &request.actor.host,
+                events: &events,
+                stop,
+            };
+            let settings = backfill::Settings { budget, ..settings.clone() };
+            Ok(backfill::run(&stage, &plan.only(chosen), &settings).await)
+        })
+        .await?;
+    session.close().await;
     for warning in &mut outcome.warnings {
         warning.next = warning.next.take().map(|next| next.replace("{env}", &request.environment));
     }
     Ok(outcome)
+}
+
+/// Behind gates, only a release of which a deploy has begun has passed them.
+async fn passed_here(request: &Request, session: &mut Session) -> Result<(), Failure> {
+    if !request.gated {
+        return Ok(());
+    }
+    let text = format!(
+        "SELECT EXISTS (SELECT FROM {}.deployments WHERE environment = $1 AND release = $2 AND stages <> '{{}}')",
+        sql::identifier(&request.ledger)
+    );
+    let found = query(&text).bind(&request.environment).bind(&request.release.hash);
+    let row = found.fetch_one(session.connection()).await;
+    match row.and_then(|row| row.try_get(0)).map_err(postgres::Error::from).map_err(Failure::session)? {
+        true => Ok(()),
+        false => {
+            let (name, release) = (&request.environment, request.release.short_hash());
+            let message = format!("no deploy of the release {release} has passed the gates of {name}");
+            Err(Failure::new(Verdict::Refused, "E418", message).next("pgdeploy deploy --env {env}"))
+        }
+    }
 }
 
 /// Where the release's backfills stand.
@@ -197,7 +233,7 @@ async fn begun(session: &mut Session, request: &Request) -> Result<bool, Failure
 
 /// The ledger's tables. The run lock is needed for no longer than it takes to make them, and where they are there, as
 /// beside a deploy, not at all.
-async fn with_ledger(
+pub(crate) async fn with_ledger(
     request: &Request,
     session: &mut Session,
     recorder: &Recorder<'_>,

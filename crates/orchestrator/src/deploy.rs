@@ -12,11 +12,11 @@ use crate::deployment::Deployment;
 use crate::event::DeployEvent;
 use crate::failure::{Failure, Verdict};
 use crate::hooks;
+use crate::gate::{self, Passed};
 use crate::iron_rule;
 use crate::journal::Journal;
 use crate::ledger::{COMPONENTS, needed};
 use crate::plan::Plan;
-use crate::promotion;
 use crate::reach;
 use crate::record::{Observer, Recorder};
 use crate::report::{Report, Summary};
@@ -37,6 +37,7 @@ pub async fn deploy(request: &Request, observer: Observer<'_>, stop: &Cancellati
         journal: None,
         summary: Summary::default(),
         warnings: Vec::new(),
+        passed: Passed::default(),
     };
     // Before the lock is held there is nothing to wind down.
     let reached = tokio::select! {
@@ -75,6 +76,7 @@ struct Run<'a> {
     journal: Option<Journal>,
     summary: Summary,
     warnings: Vec<postgres::Warning>,
+    passed: Passed,
 }
 
 impl Run<'_> {
@@ -103,9 +105,13 @@ impl Run<'_> {
             () = stop.cancelled() => return Err(Failure::interrupted("interrupted before anything was touched")),
             made = bootstrap(self.request, &mut session, lock) => made?,
         }
+        let request = self.request;
         let mut row = self.open(lock, &plan, records, stop).await?;
         self.summary.nothing_to_do = plan.is_empty();
         let result = self.guarded_by_services(&plan, &mut row, &mut session, lock, stop).await;
+        if result.is_ok() {
+            self.warnings.extend(gate::write_receipt(request, &mut session, row.number).await);
+        }
         self.deployment = Some(row);
         session.close().await;
         result
@@ -114,7 +120,7 @@ impl Run<'_> {
     /// Reads what is to be done and asks everything that may refuse it. An old ledger is brought up to date for that; a
     /// missing one is not made yet.
     async fn plan(
-        &self,
+        &mut self,
         session: &mut Session,
         lock: &RunLock,
         stop: &CancellationToken,
@@ -124,18 +130,29 @@ impl Run<'_> {
             bootstrap(request, session, lock).await?;
         }
         let mut plan = Plan::read(session, request).await.map_err(Failure::session)?;
+        if let Some(expected) = &request.expected {
+            expected.is(&plan, request)?;
+        }
+        let mut passed = None;
         if request.baseline_when_unmanaged
             && matches!(plan.schema.state, Some(schema::State::Unmanaged { .. }))
         {
+            // It writes, and so the gates come before it.
+            passed = Some(gate::ask(request, &plan, session, &self.recorder).await?);
             baseline::adopt(request, session, lock, &plan, stop).await?;
             plan = Plan::read(session, request).await.map_err(Failure::session)?;
         }
-        self.planned(&plan, session);
+        self.planned(&plan, session).await?;
         plan.refuse()?;
         iron_rule::ask(request, &plan.schema, session).await?;
         promotion::ask(request, session).await?;
         hooks::ask(request, session).await?;
         services::ask(request.services.as_ref().filter(|_| plan.changes_schema()), session).await?;
+        self.passed = match passed {
+            Some(passed) => passed,
+            None => gate::ask(request, &plan, session, &self.recorder).await?,
+        };
+        self.warnings.extend(self.passed.warnings.clone());
         Ok(plan)
     }
 
@@ -188,6 +205,7 @@ impl Run<'_> {
             deployment: row.number,
             summary: std::mem::take(&mut self.summary),
             warnings: Vec::new(),
+            frozen: &self.passed.frozen,
             waiting,
         };
         let result = match part {
@@ -220,13 +238,15 @@ impl Run<'_> {
     }
 
     /// Says where the deploy is and what it has to do.
-    fn planned(&self, plan: &Plan, session: &Session) {
+    async fn planned(&self, plan: &Plan, session: &mut Session) -> Result<(), Failure> {
+        let tls = session.tls().await.map_err(Failure::session)?;
         let request = self.request;
         let revision = request.revision.as_ref();
         self.recorder.record(DeployEvent::Planned {
             pipeline: request.pipeline.clone(),
             server: session.version().to_owned(),
             target: request.target.to_string(),
+            tls,
             release: request.release.hash.clone(),
             plan: plan.hash.clone(),
             commit: revision.map(|revision| revision.commit.clone()),
@@ -237,6 +257,7 @@ impl Run<'_> {
             backfills: plan.backfill.pending().count(),
             backfill_rows: plan.backfill_rows(),
         });
+        Ok(())
     }
 
     /// Writes down how it ended. The lock is given back by the caller, after this.

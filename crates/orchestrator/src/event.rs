@@ -83,6 +83,8 @@ pub enum DeployEvent {
         server: String,
         /// Host, port and database.
         target: String,
+        /// How the connection is encrypted.
+        tls: Option<String>,
         /// Hash of the release.
         release: String,
         /// Hash of the plan.
@@ -102,6 +104,36 @@ pub enum DeployEvent {
         /// Rows they may touch, where there is an estimate.
         backfill_rows: Option<u64>,
     },
+    /// A gate of the environment was asked.
+    #[serde(rename = "deploy.gate")]
+    Gate {
+        /// `promotion`, `soak`, `approvals`, `freeze` or `hold`.
+        gate: String,
+        /// `passed`, `refused`, or `overridden` by a person.
+        answer: &'static str,
+        /// The evidence, or what is missing.
+        message: String,
+        /// What was looked at, where it did not pass.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<String>,
+        /// The first moment at which it can pass by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        earliest: Option<String>,
+        /// Why a person overrode it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The clock or a hold does not let backfills run; they go on when it does.
+    #[serde(rename = "backfills.paused")]
+    BackfillsPaused {
+        /// Which window, or which hold.
+        reason: String,
+        /// Until when, where that is known.
+        until: Option<String>,
+    },
+    /// Backfills go on.
+    #[serde(rename = "backfills.go_on")]
+    BackfillsGoOn,
     /// An earlier deployment died without saying how it ended.
     #[serde(rename = "deploy.closed_earlier")]
     ClosedEarlier {

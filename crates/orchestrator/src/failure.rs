@@ -57,7 +57,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(verdict: Verdict, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(verdict: Verdict, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             verdict,
             code,
@@ -221,6 +221,9 @@ impl Failure {
             format!("the ledger of {name}, which comes before, cannot be read: {error}"),
         )
         .next("see that its database can be reached from here; nothing was touched")
+    pub(crate) fn service(action: &str, message: &str) -> Self {
+        Self::new(Verdict::ServiceFailed, "E601", format!("services.{action} failed: {message}"))
+            .next("mend the command or the service, then: pgdeploy deploy --env {env}")
     }
 
     /// An exchange with the server failed where nobody expected it to.
@@ -426,8 +429,4 @@ fn blocker(by: &schema::BlockedBy) -> String {
 /// `1 problem`, `2 problems`.
 pub(crate) fn counted(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
-fn have(number: usize) -> String {
-    if number == 1 { "1 file has".into() } else { format!("{number} files have") }
 }

@@ -153,6 +153,7 @@ async fn under_lock(
         deployment: row.number,
         summary: Summary::default(),
         warnings: Vec::new(),
+        frozen: &[],
         waiting: Vec::new(),
     };
     report.failure = stages.repair(&mut row, name).await.err();

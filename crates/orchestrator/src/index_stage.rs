@@ -6,14 +6,20 @@ use postgres::Session;
 
 use crate::contract;
 use crate::deployment::Deployment;
-use crate::event::{Event, StageName};
+use crate::event::{Event, StageName, StageResult};
 use crate::failure::Failure;
+use crate::gate::Frozen;
 use crate::stages::{Stages, warning_stage};
 
 impl Stages<'_> {
     /// What it cannot build is a warning. Planned anew, since the schema stage may have made its tables.
     pub(crate) async fn index(&mut self, row: &mut Deployment, session: &mut Session) -> Result<(), Failure> {
         let plan = self.plan_indexes(session).await?;
+        if let Some(frozen) = self.frozen_stage(StageName::Index).cloned()
+            && plan.pending().next().is_some()
+        {
+            return self.leave_out_indexes(row, &plan, &frozen).await;
+        }
         self.indexes(row, &plan).await
     }
 
@@ -38,6 +44,32 @@ impl Stages<'_> {
         let kept = self.summary.indexes.iter().filter(|item| item.outcome == index::Settled::Skipped);
         let names = kept.map(|item| item.name.clone()).chain(names).collect();
         self.indexes(row, &plan.only(&names)).await
+    }
+
+    /// What is pending stays so, and its files do not go on to the next environment.
+    async fn leave_out_indexes(
+        &mut self,
+        row: &mut Deployment,
+        plan: &index::Plan,
+        frozen: &Frozen,
+    ) -> Result<(), Failure> {
+        let started = self.begin(StageName::Index, row).await?;
+        let left_out = plan.pending().map(|item| index::ItemOutcome {
+            name: item.name.clone(),
+            table: item.table.clone(),
+            declared_at: item.declared_at.clone(),
+            outcome: index::Settled::Skipped,
+            duration: std::time::Duration::ZERO,
+            size_bytes: None,
+            attempts: 0,
+            reason: Some(frozen.why.clone()),
+            next: None,
+            required: false,
+            problem: None,
+        });
+        self.summary.indexes.extend(left_out);
+        self.warn(vec![frozen.warning()]);
+        self.finish(StageName::Index, StageResult::Warnings, started, row).await
     }
 
     async fn plan_indexes(&self, session: &mut Session) -> Result<index::Plan, Failure> {

@@ -119,6 +119,45 @@ const ORCHESTRATOR: Component = Component {
     ],
 };
 
+/// What people have agreed to, and what they have stopped. `db_role` is who the server says it was.
+const GATES: Component = Component {
+    name: "gates",
+    steps: &["CREATE TABLE {schema}.approvals ( \
+           number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
+           environment text NOT NULL, \
+           plan text NOT NULL, \
+           release text NOT NULL, \
+           items text[] NOT NULL, \
+           approver text NOT NULL, \
+           approver_source text NOT NULL, \
+           host text NOT NULL, \
+           db_role text NOT NULL DEFAULT session_user, \
+           note text, \
+           approved_at timestamptz NOT NULL DEFAULT clock_timestamp(), \
+           expires_at timestamptz NOT NULL, \
+           revoked_at timestamptz, \
+           revoked_by text, \
+           revoked_source text, \
+           revoke_reason text); \
+         COMMENT ON COLUMN {schema}.approvals.items IS 'what the plan would do: a deploy that was interrupted goes on with what is left of it'; \
+         CREATE TABLE {schema}.holds ( \
+           number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
+           environment text NOT NULL, \
+           scope text NOT NULL CHECK (scope IN ('environment', 'release', 'backfill')), \
+           subject text CHECK ((subject IS NULL) = (scope = 'environment')), \
+           reason text NOT NULL, \
+           placed_by text NOT NULL, \
+           placed_source text NOT NULL, \
+           host text NOT NULL, \
+           db_role text NOT NULL DEFAULT session_user, \
+           placed_at timestamptz NOT NULL DEFAULT clock_timestamp(), \
+           until timestamptz, \
+           lifted_at timestamptz, \
+           lifted_by text, \
+           lifted_source text, \
+           lift_reason text)"],
+};
+
 /// Every table of ours, in the order in which they are created.
 pub(crate) const COMPONENTS: [Component; 4] = [ORCHESTRATOR, schema::LEDGER, index::LEDGER, backfill::LEDGER];
 
@@ -129,3 +168,5 @@ pub(crate) fn needed(release: &Release) -> Vec<Component> {
     needed.extend((!release.backfills.is_empty()).then_some(backfill::LEDGER));
     needed
 }
+pub(crate) const COMPONENTS: [Component; 5] =
+    [ORCHESTRATOR, schema::LEDGER, index::LEDGER, backfill::LEDGER, GATES];

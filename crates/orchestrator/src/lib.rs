@@ -3,7 +3,7 @@
 //! # Flow
 //!
 //! [`Release::load`] reads and checks the files. [`deploy`] waits for the database, takes the run lock, reads the
-//! [`Plan`], asks the gates (`promotion`), opens the deployment's row, stops the services if the schema changes, runs the
+//! [`Plan`], asks the gates (`gate`), opens the deployment's row, stops the services if the schema changes, runs the
 //! stages and starts the services again. What happens on the way is one stream of [`Record`]s: for the eyes through an
 //! [`Observer`], for later into the ledger's journal. [`plan`] and [`status`] go the same way as far as reading goes, so
 //! that they cannot say something else than the deploy does.
@@ -25,6 +25,7 @@ mod failure;
 mod health;
 mod hooks;
 mod http;
+mod gate;
 mod index_repair;
 mod index_stage;
 mod iron_rule;
@@ -63,6 +64,7 @@ pub use event::{DeployEvent, Event, FileProblem, StageName, StageResult};
 pub use extraction::{applied_versions, extractions};
 pub use failure::{Failure, Verdict};
 pub use hooks::SettledHook;
+pub use gate::{Approved, GateAnswer, PlanFile, add_hold, approvals, approve, holds, lift_hold, revoke};
 pub use index_repair::{IndexList, list_indexes, repair_indexes};
 pub use iron_rule::{judged, refuse};
 pub use library::deploy_environment;
@@ -72,10 +74,10 @@ pub use rehearsal::{RoundTrips, fingerprint, round_trips};
 pub use release::{Folders, Release};
 pub use repair::{Repaired, repair};
 pub use report::{Exit, Report, Summary};
-pub use request::{Actor, Request, Revision, Upstream};
+pub use request::{Actor, Override, Request, Revision, Upstream};
 pub use rollback::{RollbackTo, RolledBack, rollback};
 pub use status::{LastDeployment, Status, status};
 pub use verify::{Proof, verify};
 
 /// The stages, for whoever reads their events and plans.
-pub use {backfill, index, schema};
+pub use {backfill, gates, index, schema};

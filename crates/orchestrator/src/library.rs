@@ -33,7 +33,12 @@ pub async fn deploy_environment(
     let environment = pipeline.environment(name, &variable)?;
     let mut upstreams = Vec::new();
     for before in &environment.after {
-        upstreams.push((before.clone(), pipeline.environment(before, &variable)?.database));
+        // Where a receipt stands for an environment, its database is not asked.
+        let database = match environment.gates.receipts {
+            Some(_) => None,
+            None => Some(pipeline.environment(before, &variable)?.database),
+        };
+        upstreams.push((before.clone(), database));
     }
     match request(pipeline, &environment, upstreams) {
         Ok(request) => Ok(deploy(&request, events, stop).await),
@@ -44,12 +49,13 @@ pub async fn deploy_environment(
 fn request(
     pipeline: &Pipeline,
     environment: &pipeline::Environment,
-    upstreams: Vec<(String, Database)>,
+    upstreams: Vec<(String, Option<Database>)>,
 ) -> Result<Request, Failure> {
     let release = Release::load(pipeline.base_dir(), environment).map_err(Failure::files)?;
     let upstreams = upstreams.into_iter().map(|(name, database)| {
         // An embedded one is a developer's: nothing can be learned from it here.
-        let target = if let Database::Embedded = database { None } else { Some(target(&name, &database)?) };
+        let database = database.filter(|database| !matches!(database, Database::Embedded));
+        let target = database.map(|database| target(&name, &database)).transpose()?;
         Ok(Upstream { name, target })
     });
     let upstreams = upstreams.collect::<Result<_, Failure>>()?;

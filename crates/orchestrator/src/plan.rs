@@ -1,7 +1,7 @@
 //! What a deploy would do: the same reading for `plan`, `status` and `deploy`.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use postgres::{Error, Row, Session};
 use serde::Serialize;
@@ -10,9 +10,10 @@ use sql::Problem;
 
 use crate::contract;
 use crate::failure::Failure;
+use crate::gate::{self, GateAnswer};
 use crate::iron_rule;
-use crate::promotion;
 use crate::reach;
+use crate::release::Release;
 use crate::request::Request;
 
 /// The three stages' plans for one database at one moment.
@@ -27,6 +28,7 @@ pub struct Plan {
     pub backfill: backfill::Plan,
     /// SHA-256 over the release and what of it is pending here.
     pub hash: String,
+    items: Vec<String>,
 }
 
 impl Plan {
@@ -45,8 +47,9 @@ impl Plan {
         let index = index::plan(session, &release.indexes, &request.index, ledger).await?;
         let index = contract::without_waiting(session, request, index).await?;
         let backfill = backfill::plan(session, &release.backfills, ledger).await?;
-        let hash = hash(&release.hash, &schema, &index, &backfill);
-        Ok(Self { schema, backfills, index, backfill, hash })
+        let items = items(&schema, &index, &backfill);
+        let hash = hash(&release.hash, &schema, &index, &items);
+        Ok(Self { schema, backfills, index, backfill, hash, items })
     }
 
     /// Whether there is nothing to do in any stage.
@@ -59,6 +62,26 @@ impl Plan {
     /// Whether the schema changes before the stages that follow it, so that services have to be down.
     pub(crate) fn changes_schema(&self) -> bool {
         self.schema.snapshot.is_some() || self.schema.pending_in(schema::Phase::Pre).next().is_some()
+    }
+
+    /// Whether migrations run, before the other stages or after them.
+    pub(crate) fn applies_migrations(&self) -> bool {
+        self.schema.snapshot.is_some() || !self.schema.pending.is_empty()
+    }
+
+    /// What would be done, a line each: `schema 0001_a`.
+    pub(crate) fn items(&self) -> &[String] {
+        &self.items
+    }
+
+    /// Whether a file of the release is among what would be done.
+    pub(crate) fn names_file(&self, release: &Release, path: &Path) -> bool {
+        let mut migrations = self.schema.pending.iter().map(|migration| migration.source.path.as_path());
+        let mut indexes = self.index.pending().filter_map(|item| release.path_of_index(&item.name));
+        let mut backfills = self.backfill.pending().filter_map(|item| release.path_of_backfill(&item.id));
+        migrations.any(|one| one == path)
+            || indexes.any(|one| one == path)
+            || backfills.any(|one| one == path)
     }
 
     /// The first six digits of the hash: what people are shown.
@@ -111,12 +134,22 @@ async fn vouched(
     Ok(if is_vouched { Some(schema::State::Managed) } else { state })
 }
 
-fn hash(release: &str, schema: &schema::Plan, index: &index::Plan, backfill: &backfill::Plan) -> String {
+fn items(schema: &schema::Plan, index: &index::Plan, backfill: &backfill::Plan) -> Vec<String> {
+    let migrations = schema.pending.iter().map(|migration| format!("schema {}", migration.id()));
+    let indexes = index.pending().map(|item| format!("index {}", item.name));
+    let backfills = backfill.pending().map(|item| format!("backfill {}", item.id));
+    migrations.chain(indexes).chain(backfills).collect()
+}
+
+fn hash(release: &str, schema: &schema::Plan, index: &index::Plan, items: &[String]) -> String {
     let mut hash = Sha256::new();
     hash.update(release);
-    schema.pending.iter().for_each(|migration| hash.update(format!("\nschema {}", migration.id())));
-    index.pending().for_each(|item| hash.update(format!("\nindex {}", item.name)));
-    backfill.pending().for_each(|item| hash.update(format!("\nbackfill {}", item.id)));
+    items.iter().for_each(|item| hash.update(format!("\n{item}")));
+    // How it is done is part of what is agreed to: a build is no exchange.
+    index.pending().for_each(|item| hash.update(format!("\n{} {:?}", item.name, item.action)));
+    if let Some(snapshot) = &schema.snapshot {
+        hash.update(format!("\nsnapshot of {}", snapshot.covered.len()));
+    }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -137,6 +170,12 @@ pub struct PlanReport {
     pub release: String,
     /// Hash of the plan.
     pub plan: String,
+    /// What would be done, in this order.
+    pub items: Vec<String>,
+    /// What the environment's gates say now.
+    pub gates: Vec<GateAnswer>,
+    /// How the connection is encrypted.
+    pub tls: Option<String>,
     /// Whether a deploy would have anything to do.
     pub changes: bool,
     /// Whether the deploy would stop the services.
@@ -231,7 +270,9 @@ pub async fn plan(request: &Request) -> Result<PlanReport, Failure> {
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
     plan.refuse()?;
     let judged = iron_rule::ask(request, &plan.schema, &mut session).await?;
-    promotion::ask(request, &mut session).await?;
+    let looked = gate::look(request, &plan, &mut session).await?;
+    gate::unreached(&looked, &request.gates)?;
+    let tls = session.tls().await.map_err(Failure::session)?;
     let report = PlanReport {
         v: 1,
         pipeline: request.pipeline.clone(),
@@ -240,6 +281,9 @@ pub async fn plan(request: &Request) -> Result<PlanReport, Failure> {
         server: session.version().to_owned(),
         release: request.release.hash.clone(),
         plan: plan.hash.clone(),
+        items: plan.items.clone(),
+        gates: looked.answers.iter().map(gate::Answer::told).collect(),
+        tls,
         changes: !plan.is_empty(),
         stops_services: request.services.is_some() && plan.changes_schema(),
         schema: SchemaPlan { notes: told(&judged.notes), ..SchemaPlan::of(&plan.schema) },

@@ -5,12 +5,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deploy::take_lock;
 use crate::event::DeployEvent;
-use crate::failure::Failure;
+use crate::failure::{Failure, Verdict};
 use crate::record::Recorder;
 use crate::request::Request;
 
 /// A writable session with a server that is ready, not behind a transaction pooler, and whose ledger we understand.
 pub(crate) async fn for_writing(request: &Request, recorder: &Recorder<'_>) -> Result<Session, Failure> {
+    in_private(request)?;
     let told = |attempt: postgres::wait::Attempt<'_>| {
         recorder.record(DeployEvent::ConnectRetrying {
             attempt: attempt.number,
@@ -24,6 +25,17 @@ pub(crate) async fn for_writing(request: &Request, recorder: &Recorder<'_>) -> R
     session.bounded().await.map_err(Failure::session)?;
     understood(&mut session, request).await?;
     Ok(session)
+}
+
+/// An environment with gates is worth listening to: a way to it on which others could is not taken.
+fn in_private(request: &Request) -> Result<(), Failure> {
+    if !request.gated || !request.target.may_be_in_clear() {
+        return Ok(());
+    }
+    let (name, target) = (&request.environment, &request.target);
+    let message = format!("{name} has gates, and its URL lets the connection to {target} go without TLS");
+    Err(Failure::new(Verdict::Unusable, "E417", message)
+        .next("leave sslmode out of the URL, or write sslmode=require or verify-full"))
 }
 
 /// What a change of the history needs: the session and the run lock, unless a stop is asked for before they are had.
@@ -45,6 +57,7 @@ pub(crate) async fn to_act(
 
 /// A session that cannot write, at once or not at all: what `plan` and `status` look through. A standby will do.
 pub(crate) async fn for_reading(request: &Request) -> Result<Session, Failure> {
+    in_private(request)?;
     let mut session = request.target.connect_read_only("status").await.map_err(Failure::session)?;
     session.bounded().await.map_err(Failure::session)?;
     understood(&mut session, request).await?;

@@ -1,9 +1,12 @@
 //! What a deploy is asked to do, with everything resolved that needs the outside world.
 
+use std::path::PathBuf;
+
 use postgres::Target;
 use postgres::wait::Patience;
 
 use crate::hooks::SettledHook;
+use crate::gate::PlanFile;
 use crate::release::Release;
 use crate::report::Exit;
 
@@ -24,6 +27,16 @@ pub struct Request {
     pub lock_wait: std::time::Duration,
     /// Environments in which every pending file must have succeeded.
     pub upstreams: Vec<Upstream>,
+    /// What else has to be true before a deploy.
+    pub gates: pipeline::Gates,
+    /// Whether anything has to.
+    pub gated: bool,
+    /// The gate that a person overrides.
+    pub overridden: Option<Override>,
+    /// The plan that alone may be run.
+    pub expected: Option<PlanFile>,
+    /// Who wrote which file, by version control; empty where nobody asks.
+    pub authors: Vec<(PathBuf, Vec<String>)>,
     /// The files.
     pub release: Release,
     /// Settings of the schema stage.
@@ -43,7 +56,7 @@ pub struct Request {
     /// What has to be so at the end.
     pub verify: Vec<pipeline::Verification>,
     /// Where the pipeline's file is; commands run there.
-    pub directory: std::path::PathBuf,
+    pub directory: PathBuf,
     /// Who asked.
     pub actor: Actor,
     /// The checkout's state, where it is one.
@@ -56,12 +69,21 @@ pub struct Request {
     pub tool_version: String,
 }
 
+/// One gate that does not count this time.
+#[derive(Debug, Clone)]
+pub struct Override {
+    /// Which.
+    pub gate: gates::Gate,
+    /// Why, for the records.
+    pub reason: String,
+}
+
 /// An environment that comes before this one.
 #[derive(Debug)]
 pub struct Upstream {
     /// Its name.
     pub name: String,
-    /// Its database; `None` for an embedded one that was never started.
+    /// Its database; `None` for an embedded one that was never started, and where a receipt stands for it.
     pub target: Option<Target>,
 }
 
@@ -100,10 +122,15 @@ impl Request {
             pipeline: pipeline.name().to_owned(),
             ledger: pipeline.ledger_schema().to_owned(),
             environment: environment.name.clone(),
-            target,
+            target: if environment.is_gated() { target.demanding_tls() } else { target },
             patience: Patience { wait: connect.wait, initial: connect.initial, max: connect.max },
             lock_wait: pipeline.lock().wait,
             upstreams: Vec::new(),
+            gates: environment.gates.clone(),
+            gated: environment.is_gated(),
+            overridden: None,
+            expected: None,
+            authors: Vec::new(),
             release,
             schema: schema::Settings {
                 lock_timeout: schema.lock_timeout,

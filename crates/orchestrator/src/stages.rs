@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::deployment::Deployment;
 use crate::event::{DeployEvent, Event, StageName, StageResult};
 use crate::failure::Failure;
+use crate::gate::{Frozen, Patrol, not_begun};
 use crate::plan::Plan;
 use crate::record::Recorder;
 use crate::report::Summary;
@@ -24,6 +25,8 @@ pub(crate) struct Stages<'a> {
     pub(crate) deployment: i64,
     pub(crate) summary: Summary,
     pub(crate) warnings: Vec<Warning>,
+    /// Stages that may not begin now.
+    pub(crate) frozen: &'a [Frozen],
     /// Migrations that were not in at the beginning: those that have not come in since have not succeeded.
     pub(crate) waiting: Vec<schema::Migration>,
 }
@@ -97,6 +100,52 @@ impl Stages<'_> {
             .await
             .map_err(Failure::session)?;
         let unchanged = plan.pending().next().is_none();
+        let outcome = match self.frozen_stage(StageName::Backfill) {
+            _ if unchanged => self.backfills(plan).await?,
+            Some(frozen) => backfill::Outcome {
+                items: not_begun(plan.pending().cloned(), &frozen.why),
+                warnings: vec![frozen.warning()],
+                interrupted: false,
+            },
+            None => self.watched_backfills(session).await?,
+        };
+        let ended = warning_stage(outcome.interrupted, unchanged, &outcome.warnings);
+        self.summary.backfills = outcome.items;
+        self.warn(outcome.warnings);
+        self.finish(StageName::Backfill, ended, started, row).await?;
+        self.interrupted(ended, "interrupted in the backfill stage")
+    }
+
+    /// They stop where the clock or a hold closes the road, and go on if it opens within their time.
+    async fn watched_backfills(&self, session: &mut Session) -> Result<backfill::Outcome, Failure> {
+        let (request, mut held) = (self.request, Vec::new());
+        let patrol = Patrol::new(request, self.recorder).await.map_err(Failure::session)?;
+        let outcome = patrol
+            .run(request.backfill.budget, self.stop, async |stop, budget, on_hold| {
+                let plan = backfill::plan(session, &request.release.backfills, &request.ledger).await;
+                let plan = plan.map_err(Failure::session)?;
+                held = plan.pending().filter(|item| on_hold.contains(&item.id)).cloned().collect();
+                let ids = plan.items().iter().map(|item| item.id.clone());
+                let ids = ids.filter(|id| !on_hold.contains(id)).collect();
+                let settings = backfill::Settings { budget, ..request.backfill.clone() };
+                Ok(self.backfills_until(plan.only(ids), &settings, stop).await)
+            })
+            .await?;
+        let mut items = outcome.items;
+        items.extend(not_begun(held.into_iter(), "on hold"));
+        Ok(backfill::Outcome { items, ..outcome })
+    }
+
+    async fn backfills(&self, plan: backfill::Plan) -> Result<backfill::Outcome, Failure> {
+        Ok(self.backfills_until(plan, &self.request.backfill, self.stop.clone()).await)
+    }
+
+    async fn backfills_until(
+        &self,
+        plan: backfill::Plan,
+        settings: &backfill::Settings,
+        stop: CancellationToken,
+    ) -> backfill::Outcome {
         let events = |event| self.recorder.record(Event::Backfill(event));
         let stage = backfill::Stage {
             target: &self.request.target,
@@ -104,14 +153,14 @@ impl Stages<'_> {
             deployment: Some(self.deployment),
             host: &self.request.actor.host,
             events: &events,
-            stop: self.stop.clone(),
+            stop,
         };
-        let outcome = backfill::run(&stage, &plan, &self.request.backfill).await;
-        let ended = warning_stage(outcome.interrupted, unchanged, &outcome.warnings);
-        self.summary.backfills = outcome.items;
-        self.warn(outcome.warnings);
-        self.finish(StageName::Backfill, ended, started, row).await?;
-        self.interrupted(ended, "interrupted in the backfill stage")
+        backfill::run(&stage, &plan, settings).await
+    }
+
+    /// Why a stage may not begin now, if so.
+    pub(crate) fn frozen_stage(&self, stage: StageName) -> Option<&Frozen> {
+        self.frozen.iter().find(|frozen| frozen.stage == stage)
     }
 
     pub(crate) fn stage<'s, E>(&'s self, events: postgres::Events<'s, E>) -> Stage<'s, E> {

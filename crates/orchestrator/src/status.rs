@@ -20,6 +20,8 @@ pub struct Status {
     pub environment: String,
     /// Host, port and database.
     pub target: String,
+    /// How the connection is encrypted.
+    pub tls: Option<String>,
     /// Server version.
     pub server: String,
     /// Hash of the release in the files.
@@ -67,6 +69,7 @@ pub async fn status(request: &Request) -> Result<(Status, Vec<sql::Problem>), Fa
         pipeline: request.pipeline.clone(),
         environment: request.environment.clone(),
         target: request.target.to_string(),
+        tls: session.tls().await.map_err(Failure::session)?,
         server: session.version().to_owned(),
         release: request.release.hash.clone(),
         up_to_date: plan.is_empty() && plan.schema.findings.is_empty(),

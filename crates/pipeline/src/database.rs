@@ -30,6 +30,22 @@ impl raw::Database {
     pub(crate) fn is_embedded(&self) -> bool {
         matches!(self, Self::Text(text) if text.value == EMBEDDED)
     }
+
+    /// Where the URL comes from, as it was written, without passwords.
+    pub(crate) fn origin(&self) -> String {
+        let text = match self {
+            Self::Text(text) => text.value.clone(),
+            Self::Mapping(source) => match (&source.url, &source.url_file, &source.url_command) {
+                (Some(url), ..) => url.value.clone(),
+                (None, Some(file), _) => format!("the content of {}", file.value),
+                (None, None, command) => {
+                    let words = command.iter().flatten().map(|word| word.value.as_str());
+                    format!("what is printed by {}", words.collect::<Vec<_>>().join(" "))
+                }
+            },
+        };
+        crate::url::mask_passwords(&text)
+    }
 }
 
 impl Reading<'_> {

@@ -43,6 +43,18 @@ pub struct Environment {
     /// What came out of references and must not be shown.
     pub secrets: Secrets,
     pub(crate) effective: serde_json::Value,
+    /// The same with its references resolved.
+    pub(crate) resolved: serde_json::Value,
+    /// Where the URL comes from, as it was written; never what it is.
+    pub(crate) origin: String,
+}
+
+impl Environment {
+    /// Whether something has to be true before a deploy.
+    pub fn is_gated(&self) -> bool {
+        let gates = &self.gates;
+        !self.after.is_empty() || !gates.windows.is_empty() || gates.approvals.is_some()
+    }
 }
 
 /// Rows to work on, loaded once.
@@ -99,6 +111,8 @@ impl Reading<'_> {
             verify,
             secrets: Secrets::default(),
             effective: serde_json::Value::Null,
+            resolved: serde_json::Value::Null,
+            origin: raw.database.as_ref().map(raw::Database::origin).unwrap_or_default(),
         })
     }
 

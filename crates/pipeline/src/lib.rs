@@ -51,6 +51,7 @@ mod verification;
 mod effective;
 mod environment;
 mod pipeline;
+mod shown;
 
 pub use database::Database;
 pub use environment::{Environment, Fixtures, Summary};

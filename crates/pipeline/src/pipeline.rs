@@ -195,7 +195,8 @@ impl Pipeline {
             let message = format!("the environment `{name}` cannot be read");
             return Err(self.document.problem(code::BAD_DATABASE, key.span(), message).into());
         };
-        Ok(Environment { effective: effective(self, &as_written), secrets, ..environment })
+        let resolved = effective(self, &environment);
+        Ok(Environment { effective: effective(self, &as_written), resolved, secrets, ..environment })
     }
 
     /// The settings of the stages without any environment's own, for commands that need no database.
@@ -269,6 +270,8 @@ impl Pipeline {
             verify: Vec::new(),
             secrets: Secrets::default(),
             effective: serde_json::Value::Null,
+            resolved: serde_json::Value::Null,
+            origin: String::new(),
         })
     }
 

@@ -75,6 +75,15 @@ impl Session {
         self.linux && self.number >= 140_000
     }
 
+    /// How this session is encrypted, such as `TLSv1.3`; `None` where it is not.
+    pub async fn tls(&mut self) -> Result<Option<String>, Error> {
+        use sqlx::Row;
+        let text =
+            "SELECT version FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid() AND ssl";
+        let row = query(text).fetch_optional(&mut self.connection).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
     /// The database this session is with.
     pub fn target(&self) -> &Target {
         &self.target

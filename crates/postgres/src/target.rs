@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::ConnectOptions;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::address;
 use crate::error::Error;
@@ -43,6 +43,33 @@ impl Target {
         let database = options.get_database().unwrap_or(options.get_username());
         let shown = format!("{host}/{database}");
         Ok(Self { options, shown, connect_timeout })
+    }
+
+    /// Whether nothing between us and the server can listen: a socket, or this machine.
+    pub fn is_local(&self) -> bool {
+        let host = self.options.get_host();
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        self.options.get_socket().is_some()
+            || host.starts_with('/')
+            || host.eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|address| address.is_loopback())
+    }
+
+    /// The same database, with TLS unless it is local. What a URL rules out (`sslmode=disable`) stays ruled out.
+    pub fn demanding_tls(mut self) -> Self {
+        if !self.is_local() && matches!(self.options.get_ssl_mode(), PgSslMode::Prefer) {
+            self.options = self.options.ssl_mode(PgSslMode::Require);
+        }
+        self
+    }
+
+    /// Whether a session may be had without TLS although somebody could listen.
+    pub fn may_be_in_clear(&self) -> bool {
+        let demands = matches!(
+            self.options.get_ssl_mode(),
+            PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull
+        );
+        !self.is_local() && !demands
     }
 
     /// Opens a session whose `application_name` is `pgdeploy/<role>`, within the URL's `connect_timeout`.

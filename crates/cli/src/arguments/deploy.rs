@@ -1,9 +1,11 @@
 //! Plan, status and deploy.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser};
 use orchestrator::SettledHook;
 
-use super::{Environment, Global};
+use super::{Environment, Global, Overriding};
 
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
@@ -16,6 +18,12 @@ pub(crate) struct Plan {
     /// Show the statement of each batch of the pending backfills
     #[arg(long)]
     pub(crate) sql: bool,
+    /// Save the plan, for: pgdeploy deploy --plan FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Who would deploy, for the gate of approvals; default: the CI's user, git's, or the operating system's
+    #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
+    pub(crate) actor: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -46,7 +54,12 @@ pub(crate) struct Deploy {
     /// Exit with 3 where the deploy succeeded with warnings
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Who deploys, for the records; default: the CI's user, or the operating system's
+    /// Run exactly the plan that was saved with `pgdeploy plan --out FILE`, or nothing
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) overriding: Overriding,
+    /// Who deploys, for the records; default: the CI's user, git's, or the operating system's
     #[arg(long, value_name = "NAME", env = "PGDEPLOY_ACTOR", hide_env_values = true)]
     pub(crate) actor: Option<String>,
     /// Say how a hook with `if_interrupted: ask` ended that an earlier deploy died in, such as before_deploy/backup=done;

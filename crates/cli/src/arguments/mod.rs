@@ -4,6 +4,7 @@ mod backfill;
 mod container;
 mod deploy;
 mod dev;
+mod gates;
 mod guard;
 mod history;
 mod index;
@@ -18,6 +19,7 @@ pub(crate) use backfill::{Backfill, Quarantine, Steer};
 pub(crate) use container::{Run, Until, Wait, WhenAhead};
 pub(crate) use deploy::{Deploy, DeployProduction, Plan, Status};
 pub(crate) use dev::{Dev, SchemaOf};
+pub(crate) use gates::{Acting, Approvals, Approve, Hold, Overriding, Receipt};
 pub(crate) use guard::{Check, Guard, GuardReport};
 pub(crate) use history::{Baseline, Repair, RepairKind, Rollback};
 pub(crate) use index::{Index, IndexList, IndexRepair};
@@ -127,6 +129,32 @@ pub(crate) enum Command {
     Wait(Wait),
     /// Say where an environment stands; changes nothing
     Status(Status),
+    /// Print an environment's configuration as it takes effect, defaults included and secrets masked
+    Config {
+        #[command(flatten)]
+        environment: Environment,
+    },
+    /// Agree to a plan, where the environment asks for approvals
+    Approve(Approve),
+    /// The approvals of an environment
+    Approvals {
+        #[command(subcommand)]
+        command: Approvals,
+        #[command(flatten)]
+        environment: Environment,
+    },
+    /// The red button: stop deploys and backfills of an environment, and let them go on
+    Hold {
+        #[command(subcommand)]
+        command: Hold,
+        #[command(flatten)]
+        environment: Environment,
+    },
+    /// Receipts, with which an environment shows others what has succeeded in it
+    Receipt {
+        #[command(subcommand)]
+        command: Receipt,
+    },
     /// Backfills outside of a deploy: run them, on any number of machines; look at them; steer them while they run
     Backfill {
         #[command(subcommand)]

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use orchestrator::{Observer, Record, Report};
+use orchestrator::{Observer, Override, PlanFile, Record, Report};
 
 use crate::arguments::{Deploy, Format, Global};
-use crate::context::{Context, Prepare, Told};
+use crate::context::{Context, Prepare, Told, tell_configuration};
 use crate::exit;
 use crate::output::{say, tell};
 use crate::render::screen::Screen;
@@ -15,10 +15,19 @@ use crate::signals::Signals;
 pub(crate) async fn run(global: &Global, deploy: &Deploy) -> Result<ExitCode, Told> {
     let context = Context::load(global, deploy.environment.name.as_deref())?;
     let signals = listen(&context)?;
+    if let Some(Err(error)) = context.environment.gates.receipt.as_ref().map(|receipt| &receipt.key) {
+        return Err(tell_configuration(error, context.format, context.style));
+    }
+    let expected = deploy.plan.as_deref().map(PlanFile::read).transpose();
+    let expected = expected.map_err(|failure| context.tell(&failure))?;
     let mut prepared =
         context.prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref() }).await?;
     prepared.request.exit = signals.exit(deploy.detailed_exitcode);
     prepared.request.settled_hooks.clone_from(&deploy.settle_hook);
+    prepared.request.expected = expected;
+    let overriding = &deploy.overriding;
+    prepared.request.overridden =
+        overriding.gate.zip(overriding.reason.clone()).map(|(gate, reason)| Override { gate, reason });
     let request = &prepared.request;
     let report =
         watched(&context, async |observer| orchestrator::deploy(request, observer, &signals.stop).await)

@@ -5,9 +5,11 @@ mod apply;
 mod backfill;
 mod baseline;
 mod check;
+mod config;
 mod deploy;
 mod dev;
 mod extract;
+mod gates;
 mod guard;
 mod index;
 mod init;
@@ -68,6 +70,13 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Explain { rule } => guard::explain(&global, rule.as_deref()),
         Command::Run(arguments) => run::run(&global, &arguments).await,
         Command::Wait(arguments) => wait::run(&global, &arguments).await,
+        Command::Config { environment } => config::run(&global, &environment),
+        Command::Approve(arguments) => gates::approve(&global, &arguments).await,
+        Command::Approvals { command, environment } => {
+            gates::approvals(&global, &environment, &command).await
+        }
+        Command::Hold { command, environment } => gates::hold(&global, &environment, &command).await,
+        Command::Receipt { command } => gates::receipt(&global, &command),
         Command::Status(arguments) => status::run(&global, &arguments).await,
         Command::Dev { command, environment } => dev::run(&global, &environment, command).await,
         Command::Manifest(arguments) => manifest::run(&global, &arguments),

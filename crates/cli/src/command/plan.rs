@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use orchestrator::Failure;
+
 use crate::arguments::{Format, Global, Plan};
 use crate::command::proof;
 use crate::context::{Context, Prepare, Told};
@@ -12,7 +14,8 @@ use crate::render::{self, backfills, json, overview};
 pub(crate) async fn run(global: &Global, arguments: &Plan) -> Result<ExitCode, Told> {
     let look = &arguments.look;
     let context = Context::load(global, look.environment.name.as_deref())?;
-    let prepared = context.prepare(Prepare { with_upstreams: true, actor: None }).await?;
+    let prepared =
+        context.prepare(Prepare { with_upstreams: true, actor: arguments.actor.as_deref() }).await?;
     let planned = orchestrator::plan(&prepared.request).await;
     let proven = match (&planned, arguments.prove) {
         (Ok(plan), true) => Some(proof::of(&prepared, plan).await),
@@ -21,6 +24,12 @@ pub(crate) async fn run(global: &Global, arguments: &Plan) -> Result<ExitCode, T
     prepared.finish().await;
     let plan = planned.map_err(|failure| context.tell(&failure))?;
     let proof = proven.transpose().map_err(|failure| context.tell(&failure))?;
+    if let Some(path) = &arguments.out {
+        let text = json::indented(&plan) + "\n";
+        std::fs::write(path, text).map_err(|error| {
+            context.tell(&Failure::local(format!("{} cannot be written: {error}", path.display())))
+        })?;
+    }
     let failure = proof.as_ref().and_then(|proof| proof.refusal(&plan));
     match context.format {
         Format::Text => {

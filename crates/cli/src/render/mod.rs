@@ -3,9 +3,11 @@
 pub(crate) mod adoption;
 pub(crate) mod backfills;
 mod board;
+pub(crate) mod config;
 pub(crate) mod diagnostic;
 pub(crate) mod diff;
 pub(crate) mod ending;
+pub(crate) mod gates;
 pub(crate) mod indexes;
 pub(crate) mod json;
 pub(crate) mod overview;

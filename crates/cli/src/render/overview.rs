@@ -5,22 +5,25 @@ use orchestrator::{
 };
 
 use crate::render::Style;
+use crate::render::gates;
 use crate::render::stage_lines::StageLines;
 use crate::render::words::{counted, grouped};
 
 /// What a deploy would do.
 pub(crate) fn of_plan(plan: &PlanReport, style: Style) -> String {
     let mut text = format!(
-        "{} -> {}   PostgreSQL {} at {}   release {}\n",
+        "{} -> {}   PostgreSQL {} at {}{}   release {}\n",
         style.strong(&plan.pipeline),
         style.strong(&plan.environment),
         plan.server,
         plan.target,
+        encrypted(&plan.tls),
         &plan.release[..12]
     );
     if plan.stops_services {
         text.push_str("services        would be stopped while the schema changes, and started after\n");
     }
+    text.push_str(&gates::of_answers(&plan.gates, style));
     text.push_str(&schema(&plan.schema, style));
     for note in &plan.schema.notes {
         text.push_str(&format!("                {}\n", style.warning(note)));
@@ -39,11 +42,12 @@ pub(crate) fn of_plan(plan: &PlanReport, style: Style) -> String {
 /// Where an environment stands.
 pub(crate) fn of_status(status: &Status, style: Style) -> String {
     let mut text = format!(
-        "{} at {}   PostgreSQL {} at {}   release {}\n",
+        "{} at {}   PostgreSQL {} at {}{}   release {}\n",
         style.strong(&status.pipeline),
         style.strong(&status.environment),
         status.server,
         status.target,
+        encrypted(&status.tls),
         &status.release[..12]
     );
     text.push_str(&match &status.last {
@@ -73,6 +77,11 @@ pub(crate) fn of_status(status: &Status, style: Style) -> String {
     text.push_str(&end);
     text.push('\n');
     text
+}
+
+/// ` (TLSv1.3)`; nothing for a connection in clear, which only a local one can be where it matters.
+pub(crate) fn encrypted(tls: &Option<String>) -> String {
+    tls.as_ref().map(|tls| format!(" ({tls})")).unwrap_or_default()
 }
 
 fn schema(plan: &SchemaPlan, style: Style) -> String {

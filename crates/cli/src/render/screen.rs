@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use orchestrator::{DeployEvent, Event, Record, StageName, StageResult};
 
 use crate::render::board::Board;
+use crate::render::overview::encrypted;
 use crate::render::words::{counted, grouped, milliseconds};
 use crate::render::{Style, stages};
 
@@ -60,6 +61,26 @@ impl Screen {
                 ));
             }
             DeployEvent::Planned { .. } => self.header(board, event, environment),
+            DeployEvent::Gate { gate, answer, message, reason, .. } => {
+                // Why one refuses stands at the end.
+                let said = match (*answer, reason) {
+                    ("passed", _) => self.style.faint(message),
+                    ("overridden", Some(reason)) => {
+                        self.style.warning(&format!("overridden ({reason}): {message}"))
+                    }
+                    _ => self.style.bad("refused"),
+                };
+                board.stays(&format!("gate            {gate:<10} {said}"));
+            }
+            DeployEvent::BackfillsPaused { reason, until } => {
+                let until = until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
+                board.stays(&format!(
+                    "{:<16}{}",
+                    "",
+                    self.style.warning(&format!("paused{until}: {reason}"))
+                ));
+            }
+            DeployEvent::BackfillsGoOn => board.stays(&format!("{:<16}going on", "")),
             DeployEvent::ClosedEarlier { earlier } => {
                 board.stays(&format!("deployment {earlier} ended without saying how; going on where it was"));
             }
@@ -124,6 +145,7 @@ impl Screen {
             pipeline,
             server,
             target,
+            tls,
             release,
             plan,
             commit,
@@ -142,9 +164,10 @@ impl Screen {
             format!("   git {}{changed}", &commit[..7.min(commit.len())])
         });
         board.stays(&format!(
-            "{} -> {}   PostgreSQL {server} at {target}   release {}{}   by {actor}",
+            "{} -> {}   PostgreSQL {server} at {target}{}   release {}{}   by {actor}",
             self.style.strong(pipeline),
             self.style.strong(environment),
+            encrypted(tls),
             &release[..12],
             git.unwrap_or_default(),
         ));

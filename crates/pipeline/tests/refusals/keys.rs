@@ -32,10 +32,10 @@ fn keys_are_refused_by_name_with_what_was_meant() {
       | ^^^^^
       help: remove it: this version would not do what it says
     "#);
-    insta::assert_snapshot!(environment("{ database: embedded, soak: 24h }"), @r#"
-    E207 pipeline.yaml:5:28: `soak` is not supported yet
-      |   x: { database: embedded, soak: 24h }
-      |                            ^^^^
+    insta::assert_snapshot!(environment("{ database: embedded, strategy: online }"), @r#"
+    E207 pipeline.yaml:5:28: `strategy` is not supported yet
+      |   x: { database: embedded, strategy: online }
+      |                            ^^^^^^^^
       help: remove it: this version would not do what it says
     "#);
     insta::assert_snapshot!(with("lock: { wait: 1s }\nlock: { wait: 2s }"), @r#"

@@ -1,0 +1,75 @@
+//! The receipt that a deploy writes: what has succeeded here, for those who cannot ask this database.
+
+use std::io::Write;
+use std::path::Path;
+
+use gates::{Entry, Receipt};
+use postgres::{Session, Warning};
+
+use crate::gate::clock;
+use crate::gate::evidence::{key, succeeded};
+use crate::request::Request;
+
+/// Writes it, if the environment writes one. What has been deployed stays deployed: that it could not be written is a
+/// warning.
+pub(crate) async fn write(request: &Request, session: &mut Session, deployment: i64) -> Option<Warning> {
+    let settings = request.gates.receipt.as_ref()?;
+    let written = async {
+        let receipt = receipt(request, session, deployment).await.map_err(|error| error.to_string())?;
+        let key = settings.key.as_ref().map_err(ToString::to_string)?;
+        let signed = receipt.signed(key).map_err(|error| format!("the key {error}"))?;
+        put(&settings.path, &signed.to_json()).map_err(|error| error.to_string())
+    };
+    let why = written.await.err()?;
+    Some(Warning {
+        code: "W400",
+        message: format!("the receipt {} could not be written: {why}", settings.path.display()),
+        next: Some(
+            "mend that, then: pgdeploy deploy --env {env} (with nothing to do it writes it again)".into(),
+        ),
+    })
+}
+
+async fn receipt(
+    request: &Request,
+    session: &mut Session,
+    deployment: i64,
+) -> Result<Receipt, postgres::Error> {
+    let known = succeeded(session, &request.ledger).await?;
+    let now = clock::now(session).await?;
+    let files = request.release.files.iter().filter_map(|file| {
+        // In the deploy that is about to end well it has succeeded now.
+        let since = known.get(&key(file))?.unwrap_or(now);
+        let (stage, path, sha256) = key(file);
+        Some(Entry { stage, path, sha256, succeeded_at: since.as_second() })
+    });
+    Ok(Receipt {
+        v: 1,
+        pipeline: request.pipeline.clone(),
+        environment: request.environment.clone(),
+        release: request.release.hash.clone(),
+        deployment,
+        written_at: now.as_second(),
+        files: files.collect(),
+        signature: String::new(),
+    })
+}
+
+/// Whoever reads it sees the old one or the new one, and never a half.
+fn put(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let beside = folder.join(name);
+    let written = std::fs::File::create(&beside).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    });
+    if written.is_err() {
+        // It may not even be there.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
+}
