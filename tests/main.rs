@@ -16,6 +16,7 @@ mod contracts;
 mod database_states;
 mod documented;
 mod example;
+mod gates;
 mod guard;
 mod history;
 mod hooks;

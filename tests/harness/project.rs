@@ -65,6 +65,12 @@ impl Project {
         self
     }
 
+    /// A variable's value.
+    pub(crate) fn value_of(&self, name: &str) -> &str {
+        let found = self.variables.iter().rev().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value)
+    }
+
     /// The same release, with its clients at another database.
     pub(crate) fn at_database(self, url: &str) -> Self {
         Self { url: url.to_owned(), ..self }
