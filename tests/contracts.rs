@@ -158,6 +158,7 @@ fn every_code_of_the_program_is_documented() {
     documented.extend((230..=239).map(|number| format!("E{number}")));
     for name in [
         "sql",
+        "gates",
         "guard",
         "adopt",
         "pipeline",

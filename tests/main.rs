@@ -27,6 +27,7 @@ mod ledger;
 mod pooler;
 mod promotion;
 mod proof;
+mod rollouts;
 mod schema_gate;
 mod services;
 mod signals;

@@ -4,6 +4,7 @@
 
 mod environments;
 mod files;
+mod gates;
 mod keys;
 mod surroundings;
 mod values;
