@@ -172,8 +172,8 @@ fn pipelines_that_are_not_one() {
         ),
         ("version: 1\nname: a\nenvironments: { p: { databse: embedded } }\n", &["databse", "database"]),
         (
-            "version: 1\nname: a\nenvironments: { p: { database: embedded, soak: 24h } }\n",
-            &["soak", "not supported yet"],
+            "version: 1\nname: a\nenvironments: { p: { database: embedded, strategy: online } }\n",
+            &["strategy", "not supported yet"],
         ),
         (
             "version: 1\nname: a\nenvironments: { p: { database: embedded } }\nstages: { schema: { lock_timeout: 5 } }\n",

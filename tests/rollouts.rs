@@ -133,17 +133,10 @@ fn config_prints_what_takes_effect_and_no_secret() {
     let url = format!("{}&password=canary_password", walk.project.url);
     walk.project.write("production_url", url.as_bytes());
     let shown = walk.project.pgdeploy(&["config", "--env", "production"]).exits(0);
-    for part in [
-        "duty: 50%",
-        "lock_timeout: \"500ms\"",
-        "soak: \"1day\"",
-        "weekend",
-        "Europe/Paris",
-        "- alice",
-        "overrides",
-    ] {
-        let listed = part.trim_start_matches("- ");
-        assert!(shown.stdout.contains(part) || shown.stdout.contains(listed), "{part} in {}", shown.stdout);
+    for part in
+        ["duty: \"50%\"", "lock_timeout: \"500ms\"", "soak: \"1day\"", "weekend", "Europe/Paris", "alice"]
+    {
+        assert!(shown.stdout.contains(part), "{part} in {}", shown.stdout);
     }
     assert!(shown.stdout.contains("production_url") && !shown.stdout.contains("canary"), "{}", shown.stdout);
     let staging = walk.project.pgdeploy(&["config", "--env", "staging", "--format", "json"]).exits(0);

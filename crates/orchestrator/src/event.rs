@@ -115,6 +115,7 @@ pub enum DeployEvent {
         message: String,
         /// What was looked at, where it did not pass.
         #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[schemars(default)]
         evidence: Vec<String>,
         /// The first moment at which it can pass by itself.
         #[serde(skip_serializing_if = "Option::is_none")]
