@@ -8,11 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deploy::{bootstrap, take_lock};
 use crate::event::Event;
-use crate::failure::Failure;
-use crate::ledger::needed;
 use crate::failure::{Failure, Verdict};
 use crate::gate::Patrol;
-use crate::ledger::COMPONENTS;
+use crate::ledger::needed;
 use crate::reach;
 use crate::record::{Observer, Recorder};
 use crate::request::Request;

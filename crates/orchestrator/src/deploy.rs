@@ -11,8 +11,8 @@ use crate::baseline;
 use crate::deployment::Deployment;
 use crate::event::DeployEvent;
 use crate::failure::{Failure, Verdict};
-use crate::hooks;
 use crate::gate::{self, Passed};
+use crate::hooks;
 use crate::iron_rule;
 use crate::journal::Journal;
 use crate::ledger::{COMPONENTS, needed};
@@ -145,13 +145,12 @@ impl Run<'_> {
         self.planned(&plan, session).await?;
         plan.refuse()?;
         iron_rule::ask(request, &plan.schema, session).await?;
-        promotion::ask(request, session).await?;
-        hooks::ask(request, session).await?;
-        services::ask(request.services.as_ref().filter(|_| plan.changes_schema()), session).await?;
         self.passed = match passed {
             Some(passed) => passed,
             None => gate::ask(request, &plan, session, &self.recorder).await?,
         };
+        hooks::ask(request, session).await?;
+        services::ask(request.services.as_ref().filter(|_| plan.changes_schema()), session).await?;
         self.warnings.extend(self.passed.warnings.clone());
         Ok(plan)
     }

@@ -205,27 +205,6 @@ impl Failure {
             .next("install PostgreSQL's server programs here (initdb, postgres, psql, pg_dump), or plan without --prove")
     }
 
-    pub(crate) fn promotion(upstream: &str, environment: &str, missing: Vec<String>) -> Self {
-        let message = format!(
-            "{} not been deployed to {upstream} yet, and {environment} comes after it",
-            have(missing.len())
-        );
-        Self { evidence: missing, ..Self::new(Verdict::Refused, "E401", message) }
-            .next(format!("pgdeploy deploy --env {upstream}"))
-    }
-
-    pub(crate) fn upstream(name: &str, error: &Error) -> Self {
-        Self::new(
-            Verdict::Refused,
-            "E402",
-            format!("the ledger of {name}, which comes before, cannot be read: {error}"),
-        )
-        .next("see that its database can be reached from here; nothing was touched")
-    pub(crate) fn service(action: &str, message: &str) -> Self {
-        Self::new(Verdict::ServiceFailed, "E601", format!("services.{action} failed: {message}"))
-            .next("mend the command or the service, then: pgdeploy deploy --env {env}")
-    }
-
     /// An exchange with the server failed where nobody expected it to.
     pub fn session(error: Error) -> Self {
         match error.class() {

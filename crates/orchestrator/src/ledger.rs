@@ -159,14 +159,14 @@ const GATES: Component = Component {
 };
 
 /// Every table of ours, in the order in which they are created.
-pub(crate) const COMPONENTS: [Component; 4] = [ORCHESTRATOR, schema::LEDGER, index::LEDGER, backfill::LEDGER];
+pub(crate) const COMPONENTS: [Component; 5] =
+    [ORCHESTRATOR, schema::LEDGER, index::LEDGER, backfill::LEDGER, GATES];
 
 /// Those that a release needs: the tables of a stage with nothing in it are not made before something is.
 pub(crate) fn needed(release: &Release) -> Vec<Component> {
-    let mut needed = vec![ORCHESTRATOR, schema::LEDGER];
+    // A hold has to be possible in the middle of a deploy, and so its table is there from the first one on.
+    let mut needed = vec![ORCHESTRATOR, schema::LEDGER, GATES];
     needed.extend((!release.indexes.is_empty()).then_some(index::LEDGER));
     needed.extend((!release.backfills.is_empty()).then_some(backfill::LEDGER));
     needed
 }
-pub(crate) const COMPONENTS: [Component; 5] =
-    [ORCHESTRATOR, schema::LEDGER, index::LEDGER, backfill::LEDGER, GATES];

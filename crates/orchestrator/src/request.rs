@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use postgres::Target;
 use postgres::wait::Patience;
 
-use crate::hooks::SettledHook;
 use crate::gate::PlanFile;
+use crate::hooks::SettledHook;
 use crate::release::Release;
 use crate::report::Exit;
 

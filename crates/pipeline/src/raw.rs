@@ -21,8 +21,7 @@ pub(crate) use gates::{Approvals, PublicKeys, Receipt, Receipts, Window};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "pipeline.yaml", extend("x-not-supported-yet" = [
-    "guard", "receipt", "receipts", "strategy"
-    "guard", "hooks", "verify", "strategy"
+    "guard", "strategy"
 ]))]
 pub(crate) struct Raw {
     /// The version of this format: 1.
@@ -244,8 +243,7 @@ pub(crate) struct Throttle {
 /// A database that a release goes to.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-not-supported-yet" = ["soak", "approvals", "freeze", "receipt", "receipts", "strategy"]))]
-#[schemars(extend("x-not-supported-yet" = ["hooks", "verify", "strategy"]))]
+#[schemars(extend("x-not-supported-yet" = ["strategy"]))]
 pub(crate) struct Environment {
     /// `embedded`, a URL such as "${PRODUCTION_DATABASE_URL}", or where to get it: { url_file: .. } or { url_command: [..] }.
     #[schemars(required)]
