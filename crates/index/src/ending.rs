@@ -172,12 +172,13 @@ impl Ending {
         }
     }
 
-    /// Cancelled before anything was built.
+    /// Cancelled: before anything was built, or because an interrupted deploy keeps nothing of it.
     pub(crate) fn blocked(outcome: Settled, reason: Reason, by: &str) -> Self {
         let by = if by.is_empty() { String::new() } else { format!("; it waited for {by}") };
-        let when =
-            if reason == Reason::Stopped { "cancelled" } else { "cancelled before anything was built" };
-        let reason = format!("{when}: {}{by}", reason.words());
+        if reason == Reason::Stopped {
+            return Self::short(outcome, format!("{}{by}", reason.words()), AGAIN);
+        }
+        let reason = format!("cancelled before anything was built: {}{by}", reason.words());
         Self::short(outcome, reason, &format!("when they are done: {AGAIN}"))
     }
 

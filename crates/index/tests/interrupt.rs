@@ -125,7 +125,7 @@ async fn a_stop_cancels_the_build_and_drops_it_where_the_pipeline_wants_that() -
     let (outcome, stopped) = (outcome?, stopped?.elapsed());
     assert!(stopped < Duration::from_secs(5), "{stopped:?}");
     assert_eq!(only(&outcome)?.outcome, Settled::Cancelled, "{outcome:#?}");
-    assert!(outcome.warnings[0].message.contains("cancelled: the deploy was interrupted"), "{outcome:#?}");
+    assert!(outcome.warnings[0].message.contains("cancelled: the deploy had to stop"), "{outcome:#?}");
     assert_eq!(database.one("SELECT count(*) FROM pg_class WHERE relname = 'slow_a'").await?, "0");
     Ok(())
 }
