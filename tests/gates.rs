@@ -1,6 +1,8 @@
 //! What else has to be true before a deploy: soak, approvals, windows, holds; and how people override one of them.
 
-use crate::harness::{Outcome, Project, database};
+use rustix::process::Signal;
+
+use crate::harness::{Outcome, Project, database, until};
 
 /// staging -> production, where production has these gates.
 fn behind(gates: &str) -> Project {
@@ -205,6 +207,52 @@ fn a_hold_stops_everything_until_it_is_lifted() {
     hold(&["add", "--reason", "again"]).exits(0);
     // Nothing is to be done: a container that starts again during an incident starts.
     deploy(&project, &[]).exits(0).says("NOTHING TO DO");
+}
+
+#[test]
+fn what_a_hold_refuses_has_not_touched_the_ledger() {
+    let project = Project::new().file("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY, b int);");
+    project.deploy().exits(0);
+    let project = project.file("indexes/a.sql", "CREATE INDEX a_b_idx ON a (b);");
+    project.pgdeploy(&["hold", "add", "--reason", "incident-42"]).exits(0);
+    project.deploy().exits(4).says("E408");
+    assert!(
+        project.client().is("to_regclass('pgdeploy.index_builds') IS NULL"),
+        "the first index has no table yet"
+    );
+    project.pgdeploy(&["hold", "lift", "1"]).exits(0);
+    project.deploy().exits(0).says("SUCCEEDED");
+    assert!(project.client().is("to_regclass('pgdeploy.index_builds') IS NOT NULL"));
+}
+
+#[test]
+fn a_hold_and_a_pause_from_another_checkout_do_not_wait_for_a_running_deploy() {
+    let project = Project::new()
+        .file("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY, b int);")
+        .file("backfills/0001_b.sql", "UPDATE a SET b = 1 WHERE b IS NULL;");
+    project.deploy().exits(0);
+    let project = project.file(
+        "migrations/0002_slow.sql",
+        "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nSELECT pg_sleep(60);",
+    );
+    let running = project.start(&["deploy"]);
+    let mut client = project.client();
+    until("the deploy is at work", || {
+        client.is(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' \
+                   AND application_name = 'pgdeploy/schema' AND datname = current_database())",
+        )
+    });
+
+    // Whoever has the button may be ahead of what is deployed.
+    let ahead = Project::at(project.value_of("TEST_URL"))
+        .file("migrations/0001_a.sql", "CREATE TABLE a (id int PRIMARY KEY, b int);")
+        .file("backfills/0001_b.sql", "UPDATE a SET b = 1 WHERE b IS NULL;")
+        .file("indexes/a.sql", "CREATE INDEX a_b_idx ON a (b);");
+    ahead.pgdeploy(&["hold", "add", "--reason", "incident-42"]).exits(0).says("hold 1");
+    ahead.pgdeploy(&["backfill", "pause", "0001_b"]).exits(2).says("is done");
+    running.signal(Signal::TERM);
+    running.wait().exits(143);
 }
 
 #[test]

@@ -33,7 +33,12 @@ fn a_lock_on_the_ledger_does_not_hold_up_a_signal() {
     running.signal(Signal::TERM);
     running.wait().exits(143).says("INTERRUPTED");
     assert!(sent.elapsed() < Duration::from_secs(10), "in mid-deploy: {:?}", sent.elapsed());
-    holder.run("ROLLBACK; BEGIN; LOCK TABLE pgdeploy.deployments IN SHARE MODE");
+    holder.run("ROLLBACK");
+    // What the first deploy's server process was still waiting for is over, and not mistaken for the second's.
+    until("the sessions of the first deploy are gone", || {
+        client.is("NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'pgdeploy/%' AND datname = current_database())")
+    });
+    holder.run("BEGIN; LOCK TABLE pgdeploy.deployments IN SHARE MODE");
 
     let running = project.start(&["deploy"]);
     at_work(&mut client, "ledger", "UPDATE%deployments%");

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use backfill::{Aside, Ask, Asked, Outcome, Preflight, Proof, Settled, Standing};
+use postgres::ledger::Component;
 use postgres::{Row, Session, query};
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::{bootstrap, take_lock};
+use crate::deploy::{bootstrap_with, take_lock};
 use crate::event::Event;
 use crate::failure::{Failure, Verdict};
 use crate::gate::Patrol;
-use crate::ledger::needed;
+use crate::ledger::FOR_BACKFILLS;
 use crate::reach;
 use crate::record::{Observer, Recorder};
 use crate::request::Request;
@@ -30,7 +31,7 @@ pub async fn run_backfills(
     let (recorder, _records) = Recorder::new(&request.environment, observer);
     let reached = async {
         let mut session = reach::for_writing(request, &recorder).await?;
-        with_ledger(request, &mut session, &recorder).await?;
+        with_ledger(request, &mut session, &recorder, &FOR_BACKFILLS).await?;
         Ok(session)
     };
     let mut session = tokio::select! {
@@ -173,7 +174,7 @@ pub async fn ask_backfill(
 pub async fn quarantine(request: &Request, id: &str) -> Result<Vec<Aside>, Failure> {
     known(request, &[id.to_owned()])?;
     let mut session = reach::for_reading(request).await?;
-    if !begun(&mut session, request).await? {
+    if !begun(&mut session, request, &[backfill::LEDGER]).await? {
         return Ok(Vec::new());
     }
     let rows = backfill::asides(&mut session, &request.ledger, id).await;
@@ -217,30 +218,30 @@ async fn steering(request: &Request, id: &str) -> Result<Session, Failure> {
     known(request, &[id.to_owned()])?;
     let (recorder, _records) = Recorder::new(&request.environment, &|_| {});
     let mut session = reach::for_writing(request, &recorder).await?;
-    if !begun(&mut session, request).await? {
+    if !begun(&mut session, request, &[backfill::LEDGER]).await? {
         return Err(Failure::nothing_to_steer(id, None));
     }
     Ok(session)
 }
 
-async fn begun(session: &mut Session, request: &Request) -> Result<bool, Failure> {
-    postgres::ledger::is_current(session, &request.ledger, &needed(&request.release))
-        .await
-        .map_err(Failure::session)
+/// Whether these tables are there.
+async fn begun(session: &mut Session, request: &Request, components: &[Component]) -> Result<bool, Failure> {
+    postgres::ledger::is_current(session, &request.ledger, components).await.map_err(Failure::session)
 }
 
-/// The ledger's tables. The run lock is needed for no longer than it takes to make them, and where they are there, as
-/// beside a deploy, not at all.
+/// The ledger's tables that something needs. The run lock is needed for no longer than it takes to make them, and where
+/// they are there, as beside a deploy, not at all.
 pub(crate) async fn with_ledger(
     request: &Request,
     session: &mut Session,
     recorder: &Recorder<'_>,
+    needed: &[Component],
 ) -> Result<(), Failure> {
-    if begun(session, request).await? {
+    if begun(session, request, needed).await? {
         return Ok(());
     }
     let lock = take_lock(request, recorder).await?;
-    let made = bootstrap(request, session, &lock).await;
+    let made = bootstrap_with(request, session, &lock, needed).await;
     lock.release().await;
     made
 }

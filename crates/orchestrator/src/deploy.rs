@@ -117,8 +117,8 @@ impl Run<'_> {
         result
     }
 
-    /// Reads what is to be done and asks everything that may refuse it. An old ledger is brought up to date for that; a
-    /// missing one is not made yet.
+    /// Reads what is to be done and asks everything that may refuse it. An old ledger is brought up to date for that; what
+    /// is missing of one is not made yet.
     async fn plan(
         &mut self,
         session: &mut Session,
@@ -127,7 +127,7 @@ impl Run<'_> {
     ) -> Result<Plan, Failure> {
         let request = self.request;
         if postgres::ledger::exists(session, &request.ledger).await.map_err(Failure::session)? {
-            bootstrap(request, session, lock).await?;
+            bootstrap_with(request, session, lock, &[]).await?;
         }
         let mut plan = Plan::read(session, request).await.map_err(Failure::session)?;
         if let Some(expected) = &request.expected {
@@ -318,7 +318,7 @@ pub(crate) async fn bootstrap(
     bootstrap_with(request, session, lock, &needed(&request.release)).await
 }
 
-/// The same with the tables of these components.
+/// The same where these components are what is needed.
 pub(crate) async fn bootstrap_with(
     request: &Request,
     session: &mut Session,

@@ -162,6 +162,13 @@ const GATES: Component = Component {
 pub(crate) const COMPONENTS: [Component; 5] =
     [ORCHESTRATOR, schema::LEDGER, index::LEDGER, backfill::LEDGER, GATES];
 
+/// What a hold or an approval is written into, and what every plan reads, whatever release it comes from: it must not
+/// have to wait for a deploy.
+pub(crate) const FOR_GATES: [Component; 3] = [ORCHESTRATOR, schema::LEDGER, GATES];
+
+/// What a backfill is run with beside a deploy.
+pub(crate) const FOR_BACKFILLS: [Component; 3] = [ORCHESTRATOR, schema::LEDGER, backfill::LEDGER];
+
 /// Those that a release needs: the tables of a stage with nothing in it are not made before something is.
 pub(crate) fn needed(release: &Release) -> Vec<Component> {
     // A hold has to be possible in the middle of a deploy, and so its table is there from the first one on.

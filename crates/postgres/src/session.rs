@@ -139,13 +139,10 @@ impl Session {
 
     /// Whatever a user's file did to the session's settings is undone, so that it does not leak into the next.
     pub async fn reset(&mut self) -> Result<(), Error> {
-        // What DISCARD ALL does, which would have to be alone in its call (manual, "DISCARD").
-        let text = format!(
-            "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; \
-             SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES; {}",
-            self.baseline()
-        );
-        self.run(&text).await.map(drop)
+        // Temporary tables, advisory locks, prepared statements and LISTEN too. Alone in its call, it fails inside a
+        // transaction, should one have been left open: its parts together in one call would be part of that.
+        self.run("DISCARD ALL").await?;
+        self.run(&self.baseline()).await.map(drop)
     }
 
     /// From now on waits for whoever holds a table, but not for ever: for reading the catalog and for our own records.

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use crate::backfills::with_ledger;
 use crate::failure::Failure;
+use crate::gate::holds::taken_back;
 use crate::gate::{Answer, Clock};
+use crate::ledger::FOR_GATES;
 use crate::plan::Plan;
 use crate::reach;
 use crate::record::Recorder;
@@ -83,7 +85,7 @@ pub async fn approve(request: &Request, hash: &str, note: Option<&str>) -> Resul
     if let Some(why) = barred(&settings.rule, &request.actor.name, &asked) {
         return Err(Failure::may_not_approve(&why));
     }
-    with_ledger(request, &mut session, &recorder).await?;
+    with_ledger(request, &mut session, &recorder, &FOR_GATES).await?;
     let text = format!(
         "INSERT INTO {}.approvals (environment, plan, release, items, approver, approver_source, host, note, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + $9::float8 * interval '1 second') \
@@ -146,26 +148,9 @@ pub async fn approvals(request: &Request) -> Result<Vec<Approved>, Failure> {
 
 /// Takes an approval back.
 pub async fn revoke(request: &Request, number: i64, reason: &str) -> Result<(), Failure> {
-    let (recorder, _records) = Recorder::new(&request.environment, &|_| {});
-    let mut session = reach::for_writing(request, &recorder).await?;
-    with_ledger(request, &mut session, &recorder).await?;
-    let text = format!(
-        "UPDATE {}.approvals SET revoked_at = clock_timestamp(), revoked_by = $3, revoked_source = $4, revoke_reason = $5 \
-         WHERE number = $1 AND environment = $2 AND revoked_at IS NULL",
-        sql::identifier(&request.ledger)
-    );
-    let done = query(&text)
-        .bind(number)
-        .bind(&request.environment)
-        .bind(&request.actor.name)
-        .bind(&request.actor.source)
-        .bind(reason)
-        .execute(session.connection())
-        .await
-        .map_err(Error::from)
-        .map_err(Failure::session)?;
-    session.close().await;
-    if done.rows_affected() == 0 {
+    let text = "UPDATE {ledger}.approvals SET revoked_at = clock_timestamp(), revoked_by = $3, revoked_source = $4, revoke_reason = $5 \
+         WHERE number = ANY ($1) AND environment = $2 AND revoked_at IS NULL";
+    if taken_back(request, text, &[number], Some(reason)).await? == 0 {
         let message = format!("{} has no approval {number} that could be revoked", request.environment);
         return Err(Failure::not_there(message, "pgdeploy approvals list --env {env}"));
     }

@@ -10,6 +10,7 @@ use crate::backfills::with_ledger;
 use crate::failure::Failure;
 use crate::gate::approvals::moment;
 use crate::gate::clock;
+use crate::ledger::FOR_GATES;
 use crate::reach;
 use crate::record::Recorder;
 use crate::request::Request;
@@ -23,7 +24,7 @@ pub async fn add_hold(
 ) -> Result<i64, Failure> {
     let (recorder, _records) = Recorder::new(&request.environment, &|_| {});
     let mut session = reach::for_writing(request, &recorder).await?;
-    with_ledger(request, &mut session, &recorder).await?;
+    with_ledger(request, &mut session, &recorder, &FOR_GATES).await?;
     let (scope, subject) = scope.named();
     let text = format!(
         "INSERT INTO {}.holds (environment, scope, subject, reason, placed_by, placed_source, host, until) \
@@ -60,34 +61,39 @@ pub async fn holds(request: &Request) -> Result<Vec<(Hold, bool)>, Failure> {
 
 /// Lifts holds that are on.
 pub async fn lift_hold(request: &Request, numbers: &[i64], reason: Option<&str>) -> Result<(), Failure> {
-    let (recorder, _records) = Recorder::new(&request.environment, &|_| {});
-    let mut session = reach::for_writing(request, &recorder).await?;
-    with_ledger(request, &mut session, &recorder).await?;
-    let ledger = sql::identifier(&request.ledger);
     // All of them or none.
-    let text = format!(
-        "UPDATE {ledger}.holds SET lifted_at = clock_timestamp(), lifted_by = $3, lifted_source = $4, lift_reason = $5 \
+    let text = "UPDATE {ledger}.holds SET lifted_at = clock_timestamp(), lifted_by = $3, lifted_source = $4, lift_reason = $5 \
          WHERE environment = $2 AND number = ANY ($1) AND lifted_at IS NULL \
            AND NOT EXISTS (SELECT FROM unnest($1) AS n LEFT JOIN {ledger}.holds h ON h.number = n AND h.environment = $2 \
-             AND h.lifted_at IS NULL WHERE h.number IS NULL)"
-    );
-    let done = query(&text)
+             AND h.lifted_at IS NULL WHERE h.number IS NULL)";
+    if taken_back(request, text, numbers, reason).await? == 0 {
+        let all = numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let message = format!("{} has no hold {all} that could be lifted", request.environment);
+        return Err(Failure::not_there(message, "pgdeploy hold list --env {env}"));
+    }
+    Ok(())
+}
+
+/// Ends rows that people have written, with who does it, where that was learned ($3, $4) and why ($5). How many.
+pub(super) async fn taken_back(
+    request: &Request,
+    text: &str,
+    numbers: &[i64],
+    reason: Option<&str>,
+) -> Result<u64, Failure> {
+    let (recorder, _records) = Recorder::new(&request.environment, &|_| {});
+    let mut session = reach::for_writing(request, &recorder).await?;
+    with_ledger(request, &mut session, &recorder, &FOR_GATES).await?;
+    let done = query(&text.replace("{ledger}", &sql::identifier(&request.ledger)))
         .bind(numbers)
         .bind(&request.environment)
         .bind(&request.actor.name)
         .bind(&request.actor.source)
         .bind(reason)
         .execute(session.connection())
-        .await
-        .map_err(Error::from)
-        .map_err(Failure::session)?;
+        .await;
     session.close().await;
-    if done.rows_affected() == 0 {
-        let all = numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let message = format!("{} has no hold {all} that could be lifted", request.environment);
-        return Err(Failure::not_there(message, "pgdeploy hold list --env {env}"));
-    }
-    Ok(())
+    Ok(done.map_err(Error::from).map_err(Failure::session)?.rows_affected())
 }
 
 /// The holds of an environment, oldest first.
