@@ -24,7 +24,8 @@ pub(crate) fn actor(flag: Option<&str>) -> Actor {
         .or_else(from_git)
         .or_else(from_system)
         .unwrap_or_else(|| ("unknown".to_owned(), "nothing".to_owned()));
-    Actor { name, source, host: output(Command::new("uname").arg("-n")).unwrap_or_default() }
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Actor { name, source, host }
 }
 
 fn whoami() -> Option<String> {

@@ -62,6 +62,14 @@ impl Journal {
     }
 }
 
+/// A lock is waited for but not for ever, and a COMMIT does not wait for the disk: whatever decides something is recorded
+/// elsewhere, by COMMITs that do, and with them everything before is on disk too. What a crash of the server may take away
+/// is the last lines before it.
+async fn settle(session: &mut Session) -> Result<(), Error> {
+    session.bounded().await?;
+    session.run("SET synchronous_commit = off").await.map(drop)
+}
+
 struct Writer {
     session: Session,
     ledger: String,
@@ -78,7 +86,7 @@ struct Writer {
 impl Writer {
     async fn write_all(mut self, mut records: mpsc::UnboundedReceiver<Record>) {
         let mut is_open = true;
-        let mut result = self.session.bounded().await;
+        let mut result = settle(&mut self.session).await;
         while is_open || !self.unwritten.is_empty() {
             if let Err(error) = result {
                 tracing::warn!(%error, "the journal could not be written; it is tried again");
@@ -112,7 +120,7 @@ impl Writer {
 
     async fn reconnect(&mut self) {
         if let Ok(mut session) = self.session.target().clone().connect("journal").await
-            && session.bounded().await.is_ok()
+            && settle(&mut session).await.is_ok()
         {
             self.session = session;
         }

@@ -145,6 +145,16 @@ impl Session {
         self.run(&self.baseline()).await.map(drop)
     }
 
+    /// Statements that do the same, for the end of a call that has ended its transaction: DISCARD ALL would have to be
+    /// alone (manual, "DISCARD", which lists them).
+    pub fn as_new(&self) -> String {
+        format!(
+            "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; \
+             SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES; {}",
+            self.baseline()
+        )
+    }
+
     /// From now on waits for whoever holds a table, but not for ever: for reading the catalog and for our own records.
     pub async fn bounded(&mut self) -> Result<(), Error> {
         self.run("SET lock_timeout = '10s'").await.map(drop)

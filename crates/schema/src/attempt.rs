@@ -6,6 +6,7 @@ use postgres::{Class, Error, Notices, Row, RunLock, ScriptError, Session, cancel
 use sql::Problem;
 use tokio_util::sync::CancellationToken;
 
+use crate::closing::{Closed, close};
 use crate::failure::Failure;
 use crate::fence::Fence;
 use crate::outcome;
@@ -22,8 +23,8 @@ pub(crate) struct Records {
     /// Returns the transaction's id in a row, or no row where the fence is shut. First of all, so that a second runner
     /// blocks here and then gets a clean primary-key error.
     pub(crate) enter: String,
-    /// Writes that it is done, to at least one row. `{same}` stands for the condition that all is as it was, `{took}` for
-    /// the milliseconds since the beginning.
+    /// An UPDATE without RETURNING that writes that it is done, to at least one row. `{same}` stands for the condition
+    /// that all is as it was, `{took}` for the milliseconds since the beginning.
     pub(crate) leave: String,
     /// Returns a row if the text is in already: asked where `enter` met a record of somebody else's.
     pub(crate) found: Option<String>,
@@ -39,6 +40,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) lock_timeout: Duration,
     /// What is set before the text.
     pub(crate) prologue: Option<&'a str>,
+    /// Whether the session is as new after it; else its settings are as the text has left them.
+    pub(crate) reset: bool,
     pub(crate) stop: &'a CancellationToken,
     pub(crate) watch: &'a Watch,
     pub(crate) notices: &'a Notices,
@@ -53,7 +56,7 @@ pub(crate) enum Ended {
 }
 
 impl Attempt<'_> {
-    /// Runs the text, or leaves nothing of it behind. The session's settings are as the text left them.
+    /// Runs the text, or leaves nothing of it behind.
     pub(crate) async fn run(
         &self,
         session: &mut Session,
@@ -61,60 +64,73 @@ impl Attempt<'_> {
         records: &Records,
     ) -> Result<Ended, Failure> {
         let started = Instant::now();
-        let xid = match self.body(session, text, records, started).await {
-            Ok(xid) => xid,
-            Err(stopped) => {
-                // If this fails, the connection is gone, and the server rolls back by itself.
-                let _ = session.run("ROLLBACK").await;
-                return match self.was_in(session, &stopped, records).await? {
-                    true => Ok(Ended::Committed(Duration::ZERO)),
-                    false => self.ended(stopped, text, started),
-                };
-            }
-        };
-        // Triggers of deferred constraints speak here.
-        match self.notices.of(session.run("COMMIT")).await {
-            Ok(_) => Ok(Ended::Committed(started.elapsed())),
-            // Deferred constraints are checked here.
-            Err(error) if error.server().is_some() && !error.is_lost_connection() => {
-                self.ended(Stopped::Text(error.into()), text, started)
-            }
-            // No answer, or none that makes sense: whether it is in, the server knows.
-            Err(error) => match outcome::of(self.lock, &xid, self.stop).await {
-                Some((fresh, committed)) => {
-                    *session = fresh;
-                    if committed { Ok(Ended::Committed(started.elapsed())) } else { Err(error.into()) }
-                }
-                None => Err(error.into()),
+        let stopped = match self.body(session, text, records).await {
+            Ok(xid) => match self.close(session, &xid, text, records, started).await? {
+                None => return Ok(Ended::Committed(started.elapsed())),
+                Some(stopped) => stopped,
             },
+            Err(stopped) => stopped,
+        };
+        // If this fails, the connection is gone, and the server rolls back by itself.
+        let _ = session.run("ROLLBACK").await;
+        match self.was_in(session, &stopped, records).await? {
+            true => Ok(Ended::Committed(Duration::ZERO)),
+            false => self.ended(stopped, text, started),
         }
     }
 
-    /// Everything up to the COMMIT; returns the transaction's id.
+    /// The text in its transaction; returns the transaction's id.
     async fn body(
         &self,
         session: &mut Session,
         text: &Text<'_>,
         records: &Records,
-        started: Instant,
     ) -> Result<String, Stopped> {
         let Some(entered) = session.answer(&self.opening(session, records)).await? else {
             return Err(Stopped::For(Fence::of(self.lock).why(session).await?));
         };
-        let xid: String = entered.try_get(0).map_err(Error::from)?;
         let canceller = session.canceller();
         let work = self.notices.of(session.script(text.sql()));
         cancel_on(self.stop, &canceller, work).await.map_err(Stopped::Text)?;
-        let same = format!("{} AND {}", Fence::same_transaction(&xid), Fence::of(self.lock).lock_is_ours());
-        let took = started.elapsed().as_millis().to_string();
-        // The text may have changed the role: the record is written as who we are.
-        let leave = records.leave.replace("{same}", &same).replace("{took}", &took);
-        let closing =
-            format!("RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL search_path = pg_catalog; {leave}");
-        if session.run(&closing).await? == 0 {
-            return Err(Stopped::For(self.why_not_left(session, text, &xid, records).await?));
-        }
-        Ok(xid)
+        Ok(entered.try_get(0).map_err(Error::from)?)
+    }
+
+    /// Everything from the text's end on; `None` if it is in.
+    async fn close(
+        &self,
+        session: &mut Session,
+        xid: &str,
+        text: &Text<'_>,
+        records: &Records,
+        started: Instant,
+    ) -> Result<Option<Stopped>, Failure> {
+        let fence = Fence::of(self.lock);
+        let leave = records.leave.replace("{took}", &started.elapsed().as_millis().to_string());
+        Ok(match close(session, &fence, xid, &leave, self.reset, self.notices).await {
+            Closed::Committed => None,
+            // What cannot be brought back to its defaults is replaced; where that fails too, the next use tells.
+            Closed::NotReset => {
+                if let Ok(fresh) = self.lock.session("schema").await {
+                    *session = fresh;
+                }
+                None
+            }
+            Closed::Deferred(failed) => Some(Stopped::Text(failed.error.into())),
+            Closed::Refused(failed) => Some(Stopped::Ours(failed.error)),
+            Closed::NothingRecorded => {
+                Some(Stopped::For(self.why_nothing(session, text, xid, records).await?))
+            }
+            Closed::Unknown(failed) => match outcome::of(self.lock, xid, self.stop).await {
+                Some((fresh, committed)) => {
+                    *session = fresh;
+                    if !committed {
+                        return Err(failed.error.into());
+                    }
+                    None
+                }
+                None => return Err(failed.error.into()),
+            },
+        })
     }
 
     fn opening(&self, session: &Session, records: &Records) -> String {
@@ -135,16 +151,23 @@ impl Attempt<'_> {
         )
     }
 
-    /// Nothing was written at the end: the text ended our transaction, or we are not the deployer any more.
-    async fn why_not_left(
+    /// Nothing was recorded at the end: the text ended our transaction, or we are not the deployer any more.
+    async fn why_nothing(
         &self,
         session: &mut Session,
         text: &Text<'_>,
         xid: &str,
         records: &Records,
     ) -> Result<Failure, Error> {
-        let row = session.one(&format!("SELECT {} IS TRUE", Fence::same_transaction(xid))).await?;
-        if row.try_get(0)? {
+        // Whatever the text has begun since.
+        session.run("ROLLBACK").await?;
+        let asked = format!(
+            "SELECT pg_catalog.pg_xact_status({}::pg_catalog.xid8) IS NOT DISTINCT FROM 'committed', {}",
+            sql::literal(xid),
+            Fence::of(self.lock).lock_is_ours()
+        );
+        let row = session.one(&asked).await?;
+        if !row.try_get::<bool, _>(0)? && !row.try_get::<bool, _>(1)? {
             return Ok(Failure::LockLost);
         }
         if let Some(forget) = &records.forget {

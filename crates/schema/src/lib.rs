@@ -17,6 +17,7 @@ mod baseline;
 mod check;
 mod claimed;
 mod claims;
+mod closing;
 mod condition;
 mod decide;
 mod event;

@@ -24,7 +24,7 @@ pub(crate) struct Look {
 impl Look {
     /// Old transactions that hold locks on the tables. Those of autovacuum do not count: they give way.
     pub(crate) async fn obstacles(&self, session: &mut Session) -> Result<Vec<Blocker>, postgres::Error> {
-        if self.tables.is_empty() {
+        if self.tables.is_empty() || !holders::are_on(session, &self.tables).await? {
             return Ok(Vec::new());
         }
         let holders = holders::on(session, &self.tables).await?;

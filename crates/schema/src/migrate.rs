@@ -40,17 +40,20 @@ pub(crate) async fn migrate(
         };
         patience.run(session, |tries| whole(stage, migration, tries)).await
     } else {
-        Statements { stage, settings, migration, look: &look, notices: &notices }.run(session, progress).await
+        let statements = Statements { stage, settings, migration, look: &look, notices: &notices };
+        let done = statements.run(session, progress).await;
+        // It is in: a session that cannot be brought back to its defaults is replaced, which may fail later by itself.
+        if done.is_ok()
+            && session.reset().await.is_err()
+            && let Ok(fresh) = stage.lock.session("schema").await
+        {
+            *session = fresh;
+        }
+        done
     };
     // Told with the file, whether it came in or not.
     tell(stage, migration, &notices);
     let tries = tries?;
-    // It is in: a session that cannot be brought back to its defaults is replaced, which may fail later by itself.
-    if session.reset().await.is_err()
-        && let Ok(fresh) = stage.lock.session("schema").await
-    {
-        *session = fresh;
-    }
     Ok(Done {
         migration: migration.id().to_owned(),
         duration: tries.duration,

@@ -46,8 +46,8 @@ pub(crate) struct Patience<'a> {
     pub(crate) text: Text<'a>,
     /// What is set in each transaction before the text.
     pub(crate) prologue: Option<&'a str>,
-    /// Whether the text is all that the session has run: then what it left there beside its transaction (prepared
-    /// statements, advisory locks) goes before it is run again.
+    /// Whether the text is all that the session has run: then what it left there beside its transaction (settings,
+    /// prepared statements, advisory locks) goes after it, and before it is run again.
     pub(crate) alone: bool,
     pub(crate) look: &'a Look,
     pub(crate) notices: &'a Notices,
@@ -76,6 +76,7 @@ impl Patience<'_> {
                 settings: self.settings,
                 lock_timeout,
                 prologue: self.prologue,
+                reset: self.alone,
                 stop: &self.stage.stop,
                 watch: &watch,
                 notices: self.notices,

@@ -111,7 +111,6 @@ async fn steps(
             waited: tries.waited,
             blocked_by: tries.blocked_by,
         });
-        session.reset().await?;
     }
     session.close().await;
     Ok(())

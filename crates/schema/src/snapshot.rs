@@ -115,7 +115,6 @@ impl Snapshot {
             notices: &notices,
         };
         let tries = patience.run(session, records).await?;
-        session.reset().await?;
         let (covers, duration_ms) = (self.covered.len(), milliseconds(tries.duration));
         (stage.events)(Event::Snapshot { path, covers, duration_ms });
         let done = |migration: &Migration| Done {

@@ -66,6 +66,17 @@ async fn a_deferred_constraint_that_fails_at_commit_is_the_files_failure() -> Re
 }
 
 #[tokio::test]
+async fn a_deferred_trigger_finds_the_files_tables_as_at_a_commit_of_its_own() -> Result<()> {
+    let setup = "CREATE TABLE t (i int); CREATE TABLE log (i int);
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (NEW.i); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER later AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note();";
+    let database = Database::new("own_trigger", setup).await?;
+    database.applied(&[("1_a", "INSERT INTO t VALUES (7);")]).await?;
+    assert_eq!(database.one("SELECT string_agg(i::text, ' ') FROM log").await?, "7");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_run_lock_that_is_lost_in_the_middle_keeps_the_file_out() -> Result<()> {
     let database = Database::new("own_lock", "").await?;
     let named = [("1_a", "CREATE TABLE a (i int); SELECT pg_sleep(0.5);"), ("2_b", "CREATE TABLE b (i int)")];
