@@ -25,6 +25,7 @@ environments:
         .file("indexes/a.sql", "CREATE INDEX a_b_idx ON a (b);")
         .file("backfills/0001_b.sql", "UPDATE a SET b = 1 WHERE b IS NULL;");
     project.pgdeploy(&["deploy", "--env", "staging", "--actor", "alice"]).exits(0);
+    project.pgdeploy(&["ledger", "create", "--env", "production"]).exits(0).says("READY");
     project
 }
 
@@ -199,7 +200,7 @@ fn a_hold_stops_everything_until_it_is_lifted() {
         .exits(0)
         .says("on      hold 2")
         .says("incident-42");
-    hold(&["lift", "1", "7"]).exits(2).says("E424");
+    hold(&["lift", "1", "7"]).exits(2).says("E424").says("no hold 7 that is on; none was lifted");
     hold(&["lift", "1", "--reason", "over"]).exits(0);
     deploy(&project, &[]).exits(4).says("later").says("earliest: ");
     project.client().run("UPDATE pgdeploy.holds SET until = now() WHERE number = 2");
@@ -256,6 +257,82 @@ fn a_hold_and_a_pause_from_another_checkout_do_not_wait_for_a_running_deploy() {
 }
 
 #[test]
+fn an_application_starts_while_a_gate_keeps_back_what_it_can_go_without() {
+    let project = behind("");
+    project.remove("backfills/0001_b.sql");
+    project.pgdeploy(&["deploy", "--env", "staging"]).exits(0);
+    deploy(&project, &[]).exits(0);
+    let project = project.file("backfills/0002_b.sql", "UPDATE a SET b = 1 WHERE b IS NULL;");
+    let hold = ["hold", "add", "--env", "production", "--reason", "incident-42"];
+    project.pgdeploy(&hold).exits(0);
+    deploy(&project, &[]).exits(4).says("E401").says("also E408");
+    let run = ["run", "--env", "production", "--", "echo", "up"];
+    let started = project.pgdeploy(&run).exits(0);
+    assert_eq!(started.stdout, "up\n");
+    assert!(started.stderr.contains("W401 the backfill stage was left out"), "{}", started.stderr);
+    assert!(started.stderr.contains("incident-42"), "{}", started.stderr);
+    let nothing = "NOT EXISTS (SELECT FROM pgdeploy.succeeded_files WHERE stage = 'backfill')";
+    assert!(project.client().is(nothing));
+    let project = project.file("migrations/0002_c.sql", "ALTER TABLE a ADD c int;");
+    project.pgdeploy(&run).exits(4);
+}
+
+#[test]
+fn what_is_approved_is_not_approved_any_more_once_it_was_taken_back() {
+    let project = behind("    approvals: { required: 1 }\n")
+        .file("migrations/0002_c.sql", "ALTER TABLE a ADD c int;")
+        .file("migrations/0002_c.down.sql", "ALTER TABLE a DROP COLUMN c;");
+    project.pgdeploy(&["deploy", "--env", "staging"]).exits(0);
+    project.pgdeploy(&["approve", &plan(&project), "--env", "production", "--actor", "bob"]).exits(0);
+    deploy(&project, &["--actor", "carol"]).exits(0);
+    let rollback =
+        ["rollback", "--to", "1", "--reason", "wrong", "--yes", "--allow-data-loss", "--env", "production"];
+    project.pgdeploy(&rollback).exits(0);
+    deploy(&project, &["--actor", "carol"]).exits(4).says("E406").says("came before a rollback");
+}
+
+#[test]
+fn a_name_with_an_at_sign_is_the_same_person() {
+    let project = behind("    approvals: { required: 2 }\n");
+    let hash = plan(&project);
+    for who in ["@bob", "@bob", "Bob", ""] {
+        let approve = ["approve", &hash, "--env", "production", "--actor", who];
+        assert!(who.is_empty() || project.pgdeploy(&approve).exits(0).stdout.contains(who));
+    }
+    deploy(&project, &["--actor", "@bob"]).exits(4).says("0 of 2");
+    deploy(&project, &["--actor", "carol"]).exits(4).says("1 of 2");
+}
+
+#[test]
+fn who_approves_needs_no_more_than_what_the_ledger_gives_them() {
+    let project = behind("    approvals: { required: 1 }\n");
+    project.remove("indexes/a.sql");
+    project.remove("backfills/0001_b.sql");
+    project.pgdeploy(&["deploy", "--env", "staging"]).exits(0);
+    let mut client = project.client();
+    let role = format!("approver_{}", client.text("current_database()"));
+    client.run(&format!("CREATE ROLE \"{role}\" LOGIN; DROP SCHEMA pgdeploy CASCADE"));
+    let hash = plan(&project);
+    let as_approver = |arguments: &[&str]| {
+        let url = project.url.replace("user=postgres", &format!("user={role}"));
+        project.pgdeploy_with(
+            &[arguments, &["--env", "production", "--actor", "bob"]].concat(),
+            "TEST_URL",
+            &url,
+        )
+    };
+    as_approver(&["approve", &hash]).exits(2).says("E425").says("pgdeploy ledger create --env production");
+    as_approver(&["hold", "add", "--reason", "x"]).exits(2).says("E425");
+    let create = ["ledger", "create", "--env", "production", "--approver", &role];
+    project.pgdeploy(&create).exits(0).says("GRANT INSERT, UPDATE");
+    project.pgdeploy(&create).exits(0);
+    as_approver(&["hold", "add", "--reason", "x"]).exits(0);
+    as_approver(&["hold", "lift", "1"]).exits(0);
+    as_approver(&["approve", &hash]).exits(0);
+    deploy(&project, &["--actor", "carol"]).exits(0).says("by bob");
+}
+
+#[test]
 fn a_hold_of_another_release_stops_nothing_and_one_of_a_backfill_stops_that_one() {
     let project = behind("");
     let hold = |arguments: &[&str]| {
@@ -265,6 +342,7 @@ fn a_hold_of_another_release_stops_nothing_and_one_of_a_backfill_stops_that_one(
     hold(&["--release", "000000"]).exits(0);
     hold(&["--backfill", "0001_b"]).exits(0);
     hold(&["--release", "xyz"]).exits(2);
+    hold(&["--backfill", "0001_c"]).exits(2).says("0001_b");
     deploy(&project, &[]).exits(0).says("W403").says("0001_b is on hold");
     assert!(
         project.client().is("NOT EXISTS (SELECT FROM pgdeploy.succeeded_files WHERE stage = 'backfill')")
@@ -327,6 +405,22 @@ fn a_saved_plan_is_run_exactly_or_not_at_all() {
     assert_eq!(project.client().number("count(*) FROM pgdeploy.deployments WHERE stages <> '{}'"), 0);
     project.pgdeploy(&["plan", "--env", "production", "--out", "saved.json"]).exits(0);
     deploy(&project, &["--plan", "saved.json"]).exits(0);
+}
+
+#[test]
+fn a_saved_plan_is_gone_on_with_and_done_is_done() {
+    let project = behind("").file("migrations/0002_c.sql", "ALTER TABLE nowhere ADD c int;");
+    project.client().run("CREATE SCHEMA s");
+    project.write("migrations/0002_c.sql", b"CREATE TABLE s.c (id int PRIMARY KEY);");
+    project.pgdeploy(&["deploy", "--env", "staging"]).exits(1);
+    crate::harness::Client::connect(&staging_url(&project)).run("CREATE SCHEMA s");
+    project.pgdeploy(&["deploy", "--env", "staging"]).exits(0);
+    project.pgdeploy(&["plan", "--env", "production", "--out", "saved.json"]).exits(0);
+    project.client().run("DROP SCHEMA s");
+    deploy(&project, &["--plan", "saved.json"]).exits(1).says("1 of 2 migrations");
+    project.client().run("CREATE SCHEMA s");
+    deploy(&project, &["--plan", "saved.json"]).exits(0).says("SUCCEEDED");
+    deploy(&project, &["--plan", "saved.json"]).exits(0).says("NOTHING TO DO");
 }
 
 #[test]

@@ -106,6 +106,32 @@ fn one_that_hangs_is_killed_with_its_process_group_and_its_last_words_are_kept_w
 }
 
 #[test]
+fn one_that_says_more_than_a_pipe_holds_is_heard_to_its_end() {
+    let project = release().pipeline(
+        "hooks: { before_deploy: [ { name: loud, run: [sh, -c, 'head -c 400000 /dev/zero | tr \"\\\\0\" a; echo the end'], timeout: 30s } ] }\n",
+    );
+    project.deploy().exits(0);
+    let kept = project.client().text("(SELECT output FROM pgdeploy.hooks)");
+    assert!(
+        kept.ends_with("aaa\u{74}he end") && kept.len() < 3000,
+        "{} {}",
+        kept.len(),
+        &kept[kept.len() - 20..]
+    );
+}
+
+#[test]
+fn one_that_fails_and_leaves_something_behind_has_told_why() {
+    let project = release().pipeline(
+        "hooks: { before_deploy: [ { name: port, run: [sh, -c, 'echo port 8000 is in use >&2; sleep 600 & echo $$! > child; exit 3'] } ] }\n",
+    );
+    project.deploy().exits(7).says("port 8000 is in use");
+    let child = std::fs::read_to_string(project.path().join("child")).expect("the child's pid");
+    let child = rustix::process::Pid::from_raw(child.trim().parse().expect("a pid")).expect("a pid");
+    rustix::process::kill_process(child, Signal::KILL).expect("it is still there: it was left on purpose");
+}
+
+#[test]
 fn only_names_the_environments_that_have_it() {
     let project = release();
     let text = |only: &str| {

@@ -24,6 +24,7 @@ mod indexes;
 mod integrity;
 mod kill;
 mod ledger;
+mod owed;
 mod pooler;
 mod promotion;
 mod proof;

@@ -72,6 +72,7 @@ fn the_example_of_the_page_walks_from_dev_to_production() {
         serde_json::from_slice(&std::fs::read(project.path().join("plan.json")).expect("a plan"))
             .expect("JSON");
     let hash = &saved["plan"].as_str().expect("a hash")[..6];
+    project.pgdeploy(&["ledger", "create", "--env", "production"]).exits(0);
     project.pgdeploy(&["approve", hash, "--env", "production", "--actor", "bob"]).exits(0);
     walk.production(&["--plan", "plan.json"]).exits(0).says("by bob");
     assert!(project.client().is("EXISTS (SELECT FROM pg_indexes WHERE indexname = 'a_b_idx')"));
@@ -117,11 +118,29 @@ fn a_receipt_that_was_changed_or_signed_by_another_key_is_refused() {
 }
 
 #[test]
+fn what_was_taken_back_upstream_is_not_in_its_receipt_any_more() {
+    let walk = walk();
+    walk.project.write("migrations/0002_c.sql", b"ALTER TABLE a ADD c int;");
+    walk.project.write("migrations/0002_c.down.sql", b"ALTER TABLE a DROP COLUMN c;");
+    walk.to("dev").exits(0);
+    walk.to("staging").exits(0);
+    walk.a_day_later();
+    let rollback =
+        ["rollback", "--to", "1", "--reason", "wrong", "--yes", "--allow-data-loss", "--env", "staging"];
+    walk.project.pgdeploy(&rollback).exits(0);
+    walk.production(&[]).exits(4).says("E401").says("migrations/0002_c.sql has not succeeded there");
+}
+
+#[test]
 fn a_receipt_that_cannot_be_written_is_a_warning_and_the_deploy_is_done() {
     let walk = walk();
     walk.to("dev").exits(0);
     walk.project.write("receipts", b"a file where a folder should be");
-    walk.to("staging").exits(0).says("W400").says("SUCCEEDED WITH WARNINGS");
+    walk.to("staging")
+        .exits(0)
+        .says("W400")
+        .says("deploy --env staging (with")
+        .says("SUCCEEDED WITH WARNINGS");
     walk.project.remove("receipts");
     walk.to("staging").exits(0);
     assert!(walk.project.path().join("receipts/staging.json").exists());

@@ -80,12 +80,14 @@ fn patience_that_ends_is_75_with_nothing_of_the_file_in_the_database() {
     project.deploy().exits(0);
     let mut reader = project.client();
     reader.run("BEGIN; SELECT * FROM busy");
-    let project =
-        project.file("migrations/0001_add.sql", "CREATE TABLE before (id int);\nALTER TABLE busy ADD c int;");
+    let project = project
+        .file("migrations/0001_first.sql", "CREATE TABLE first (id int);")
+        .file("migrations/0002_add.sql", "CREATE TABLE before (id int);\nALTER TABLE busy ADD c int;");
     let pid = reader.pid();
     project.deploy().exits(75).says("E101").says(&format!("blocked by pid {pid}")).says("FAILED, try again");
     reader.run("COMMIT");
     assert_eq!(reader.text("to_regclass('before')"), "NULL");
+    assert_eq!(reader.text("to_regclass('first')"), "first", "what came in before it stays");
     project.deploy().exits(0);
 }
 

@@ -19,6 +19,7 @@ pub(crate) fn actor(flag: Option<&str>) -> Actor {
     let from_system =
         || Some((named("USER").or_else(|| named("LOGNAME")).or_else(whoami)?, "operating system".to_owned()));
     let (name, source) = flag
+        .filter(|name| !name.trim().is_empty())
         .map(|name| (name.to_owned(), "--actor".to_owned()))
         .or_else(from_ci)
         .or_else(from_git)

@@ -34,6 +34,8 @@ pub struct Approval {
     pub revoked_by: Option<String>,
     /// The plan is what is left of the approved one: a deploy of it has begun, and nothing has come in since.
     pub resumed: bool,
+    /// Migrations have been taken back since.
+    pub undone: bool,
 }
 
 /// What is to be approved.
@@ -63,6 +65,8 @@ impl Approval {
     pub fn verdict(&self, rule: &Rule, asked: &Asked) -> Verdict {
         let why = if let Some(by) = &self.revoked_by {
             format!("was revoked by {by}")
+        } else if self.undone {
+            "came before a rollback".to_owned()
         } else if self.plan != asked.plan && !self.resumed {
             format!("is for the plan {}, not for {}", short(&self.plan), short(&asked.plan))
         } else if self.expires <= asked.now {
@@ -134,10 +138,11 @@ pub fn judge(rule: &Rule, approvals: &[Approval], asked: &Asked) -> Result<Vec<S
 }
 
 /// Whether two names may well be one person's: generous, since it only ever takes an approval away. `alice`,
-/// `Alice` and `alice@example.com` are.
+/// `Alice`, `@alice` and `alice@example.com` are.
 pub fn same_person(one: &str, other: &str) -> bool {
-    let local = |name: &str| name.trim().split('@').next().unwrap_or_default().to_lowercase();
-    !local(one).is_empty() && local(one) == local(other)
+    let local =
+        |name: &str| name.trim().trim_start_matches('@').split('@').next().unwrap_or_default().to_lowercase();
+    local(one) == local(other)
 }
 
 /// A plan's hash as people see it.
@@ -167,6 +172,7 @@ mod tests {
             expires: at("2026-11-27T12:00:00Z"),
             revoked_by: None,
             resumed: false,
+            undone: false,
         }
     }
 
@@ -236,6 +242,8 @@ mod tests {
     fn a_name_is_compared_generously_where_it_takes_something_away_and_exactly_where_it_gives() {
         assert!(same_person("alice", "Alice@Example.com"));
         assert!(!same_person("alice", "alicia"));
+        assert!(same_person("@alice", "alice"));
+        assert!(same_person("@alice", "@alice"));
         assert!(!same_person("", "@x"));
         assert!(barred(&rule(1, &["bob"]), "Bob", &asked()).is_some());
     }

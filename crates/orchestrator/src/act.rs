@@ -32,8 +32,10 @@ impl Act<'_> {
         let Act { request, lock, plan, recorder, records, stop } = self;
         let mut session = lock.session("ledger").await.map_err(Failure::session)?;
         bootstrap(request, &mut session, lock).await?;
-        let mut row =
-            Deployment::open(session, request, plan).await.map_err(Failure::session)?.stopped_by(&stop);
+        let mut row = Deployment::open(session, request, plan, false)
+            .await
+            .map_err(Failure::session)?
+            .stopped_by(&stop);
         recorder.number(row.number);
         let journal = lock.session("journal").await.map_err(Failure::session)?;
         let journal = Journal::start(journal, &request.ledger, row.number, records);

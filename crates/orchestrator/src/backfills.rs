@@ -79,9 +79,7 @@ pub async fn run_backfills(
         })
         .await?;
     session.close().await;
-    for warning in &mut outcome.warnings {
-        warning.next = warning.next.take().map(|next| next.replace("{env}", &request.environment));
-    }
+    outcome.warnings = outcome.warnings.into_iter().map(|warning| warning.at(&request.environment)).collect();
     Ok(outcome)
 }
 
@@ -247,7 +245,7 @@ pub(crate) async fn with_ledger(
 }
 
 /// Every name is one of the release's.
-fn known(request: &Request, ids: &[String]) -> Result<(), Failure> {
+pub(crate) fn known(request: &Request, ids: &[String]) -> Result<(), Failure> {
     let all: Vec<&str> =
         request.release.backfills.items().iter().map(|definition| definition.id.as_str()).collect();
     match ids.iter().find(|id| !all.contains(&id.as_str())) {

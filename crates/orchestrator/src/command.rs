@@ -1,17 +1,23 @@
 //! Running somebody else's program: without a shell, in a process group of its own, within a time.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pipeline::Secrets;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 use crate::variables::Variables;
 
 /// How much of a program's output is kept.
 const TAIL: usize = 2_000;
+/// How much is read before it is cut: no secret of any length that people use is cut in two on the way.
+const READ: usize = 64 * 1024;
+/// How long the output is waited for once the program has ended.
+const AFTER: Duration = Duration::from_millis(500);
 
 /// Runs an argument list to its end; the end of its output, without `secrets`. The error says why it failed, with the same.
 pub(crate) async fn run(
@@ -33,32 +39,40 @@ pub(crate) async fn run(
     let program = secrets.redact(program);
     let mut child = command.spawn().map_err(|error| format!("{program} cannot be started: {error}"))?;
     let group = Group(child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())));
-    let (mut output, mut errors) = (child.stdout.take(), child.stderr.take());
-    let reading = async {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        tokio::join!(read_to_end(&mut output, &mut out), read_to_end(&mut errors, &mut err));
-        out.extend(err);
-        out
-    };
+    let (out, err) = (Said::default(), Said::default());
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let reading = async { tokio::join!(out.drain(stdout), err.drain(stderr)) };
     tokio::pin!(reading);
-    let ended = tokio::time::timeout(timeout, child.wait()).await;
-    if ended.is_err() {
+    let limit = tokio::time::sleep(timeout);
+    tokio::pin!(limit);
+    let mut is_read = false;
+    // A program whose output nobody takes stands still once the pipe is full.
+    let ended = loop {
+        tokio::select! {
+            _ = &mut reading, if !is_read => is_read = true,
+            ended = child.wait() => break Some(ended),
+            () = &mut limit => break None,
+        }
+    };
+    if ended.is_none() {
         group.kill();
         let _ = child.wait().await;
     }
     group.disarm();
-    // A grandchild in the background may hold the pipe open for ever.
-    let said = tokio::time::timeout(Duration::from_millis(500), &mut reading).await.unwrap_or_default();
-    let tail = tail(&said, secrets);
+    // A grandchild in the background may hold the pipe open for ever: what has come until now is what it said.
+    if !is_read {
+        let _ = tokio::time::timeout(AFTER, &mut reading).await;
+    }
+    let tail = tail(&[out.take(), err.take()].concat(), secrets);
     let said = if tail.is_empty() { String::new() } else { format!("; it said: {tail}") };
     match ended {
-        Err(_) => {
+        None => {
             let limit = humantime::format_duration(timeout);
             Err(format!("{program} was ended after {limit}{said}"))
         }
-        Ok(Ok(status)) if status.success() => Ok(tail),
-        Ok(Ok(status)) => Err(format!("{program} failed: {status}{said}")),
-        Ok(Err(error)) => Err(format!("{program} cannot be waited for: {error}")),
+        Some(Ok(status)) if status.success() => Ok(tail),
+        Some(Ok(status)) => Err(format!("{program} failed: {status}{said}")),
+        Some(Err(error)) => Err(format!("{program} cannot be waited for: {error}")),
     }
 }
 
@@ -84,9 +98,25 @@ impl Drop for Group {
     }
 }
 
-async fn read_to_end(pipe: &mut Option<impl tokio::io::AsyncRead + Unpin>, into: &mut Vec<u8>) {
-    if let Some(pipe) = pipe {
-        let _ = pipe.read_to_end(into).await;
+/// The end of what a program has said until now.
+#[derive(Default)]
+struct Said(Mutex<VecDeque<u8>>);
+
+impl Said {
+    /// Reads until nobody holds the other end any more.
+    async fn drain(&self, pipe: Option<impl AsyncRead + Unpin>) {
+        let Some(mut pipe) = pipe else { return };
+        let mut chunk = vec![0; 8 * 1024];
+        while let Ok(read @ 1..) = pipe.read(&mut chunk).await {
+            let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            said.extend(&chunk[..read]);
+            let too_much = said.len().saturating_sub(READ);
+            said.drain(..too_much);
+        }
+    }
+
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
     }
 }
 

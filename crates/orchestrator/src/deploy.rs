@@ -107,10 +107,12 @@ impl Run<'_> {
         }
         let request = self.request;
         let mut row = self.open(lock, &plan, records, stop).await?;
-        self.summary.nothing_to_do = plan.is_empty();
+        self.summary.nothing_to_do = plan.is_empty() && !row.owes_proof;
         let result = self.guarded_by_services(&plan, &mut row, &mut session, lock, stop).await;
         if result.is_ok() {
-            self.warnings.extend(gate::write_receipt(request, &mut session, row.number).await);
+            let unwritten = gate::write_receipt(request, &mut session, row.number, true).await;
+            unwritten.iter().for_each(|warning| self.recorder.record(DeployEvent::from(warning)));
+            self.warnings.extend(unwritten);
         }
         self.deployment = Some(row);
         session.close().await;
@@ -131,7 +133,7 @@ impl Run<'_> {
         }
         let mut plan = Plan::read(session, request).await.map_err(Failure::session)?;
         if let Some(expected) = &request.expected {
-            expected.is(&plan, request)?;
+            expected.is(&plan, request, session).await?;
         }
         let mut passed = None;
         if request.baseline_when_unmanaged
@@ -165,7 +167,9 @@ impl Run<'_> {
     ) -> Result<Deployment, Failure> {
         let session = lock.session("ledger").await.map_err(Failure::session)?;
         let canceller = session.canceller();
-        let opened = cancel_on(stop, &canceller, Deployment::open(session, self.request, plan)).await;
+        let opened =
+            cancel_on(stop, &canceller, Deployment::open(session, self.request, plan, !plan.is_empty()))
+                .await;
         let row = opened
             .map_err(|error| match error.class() {
                 Class::Cancelled if stop.is_cancelled() => {

@@ -15,6 +15,9 @@ use crate::report::Report;
 use crate::request::Request;
 use crate::services_state::{DOWN, ServicesState};
 
+/// Whether a deployment `d` is unproven, as SQL that a ledger of an older version understands too, for what only reads.
+pub(crate) const UNPROVEN: &str = "(pg_catalog.to_jsonb(d) ->> 'unproven')::bool";
+
 /// How long a write waits for whoever holds the table, once a stop was asked for.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -27,6 +30,11 @@ pub(crate) struct Deployment {
     pub(crate) closed_earlier: Option<i64>,
     /// How far the services are, as the ledger has it; what a deployment before this one left unsettled to begin with.
     pub(crate) services: ServicesState,
+    /// Whether an earlier deployment has changed something, and none since has come through what proves it: `verify` and
+    /// the hooks at the end.
+    pub(crate) owes_proof: bool,
+    /// Whether this one has.
+    pub(crate) is_proven: bool,
     /// How many events the journal lacks.
     pub(crate) journal_missing: usize,
     /// Fires when there is no time to wait for others any more.
@@ -34,8 +42,14 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
-    /// Opens the row. Whoever has the run lock is alone: a row that says "running" belongs to somebody who died.
-    pub(crate) async fn open(mut session: Session, request: &Request, plan: &Plan) -> Result<Self, Error> {
+    /// Opens the row. Whoever has the run lock is alone: a row that says "running" belongs to somebody who died. `changes`:
+    /// whether there is something to do that has to be proven at the end.
+    pub(crate) async fn open(
+        mut session: Session,
+        request: &Request,
+        plan: &Plan,
+        changes: bool,
+    ) -> Result<Self, Error> {
         session.bounded().await?;
         let ledger = sql::identifier(&request.ledger);
         let earlier = query(&format!(
@@ -47,19 +61,22 @@ impl Deployment {
         .await?;
         let closed_earlier = earlier.map(|row| row.try_get::<i64, _>(0)).transpose()?;
         let last = query(&format!(
-            "SELECT services FROM {ledger}.deployments WHERE pipeline = $1 ORDER BY number DESC LIMIT 1"
+            "SELECT services, unproven FROM {ledger}.deployments WHERE pipeline = $1 ORDER BY number DESC LIMIT 1"
         ))
         .bind(&request.pipeline)
         .fetch_optional(session.connection())
         .await?;
-        let found = last.map(|row| row.try_get::<String, _>(0)).transpose()?.unwrap_or_default();
+        let (found, owes_proof) = match last {
+            Some(row) => (row.try_get::<String, _>(0)?, row.try_get::<bool, _>(1)?),
+            None => Default::default(),
+        };
         let asks_for_health = request.services.as_ref().is_some_and(|services| !services.health.is_empty());
         let services = ServicesState::found(&found).carried_over(asks_for_health);
         let revision = request.revision.as_ref();
         let row = query(&format!(
             "INSERT INTO {ledger}.deployments (pipeline, environment, release, plan, git_commit, git_dirty, actor, actor_source, \
-               host, tool_version, server_version, status, services) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, current_setting('server_version'), 'running', $11) RETURNING number"
+               host, tool_version, server_version, status, services, unproven) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, current_setting('server_version'), 'running', $11, $12) RETURNING number"
         ))
         .bind(&request.pipeline)
         .bind(&request.environment)
@@ -72,11 +89,22 @@ impl Deployment {
         .bind(&request.actor.host)
         .bind(&request.tool_version)
         .bind(services.as_str())
+        .bind(owes_proof || changes)
         .fetch_one(session.connection())
         .await?;
         let number = row.try_get(0)?;
         let stop = CancellationToken::new();
-        Ok(Self { session, ledger, number, closed_earlier, services, journal_missing: 0, stop })
+        Ok(Self {
+            session,
+            ledger,
+            number,
+            closed_earlier,
+            services,
+            owes_proof,
+            is_proven: false,
+            journal_missing: 0,
+            stop,
+        })
     }
 
     /// The same, in a hurry once `stop` has fired.
@@ -222,6 +250,7 @@ impl Deployment {
     pub(crate) async fn close(mut self, status: &str, exit: i32, warnings: &[Warning]) -> Result<(), Error> {
         let text = format!(
             "UPDATE {0}.deployments SET status = $2, exit_code = $3, warnings = $4, finished_at = clock_timestamp(), journal_missing = $5, \
+               unproven = unproven AND NOT $6, \
                journal_head = (SELECT j.hash FROM {0}.journal j WHERE j.deployment = $1 ORDER BY j.seq DESC LIMIT 1) \
              WHERE number = $1 AND status = 'running'",
             self.ledger
@@ -229,7 +258,13 @@ impl Deployment {
         let missing = i32::try_from(self.journal_missing).unwrap_or(i32::MAX);
         let warnings = serde_json::to_value(warnings).unwrap_or_default();
         self.write(
-            query(&text).bind(self.number).bind(status.to_owned()).bind(exit).bind(warnings).bind(missing),
+            query(&text)
+                .bind(self.number)
+                .bind(status.to_owned())
+                .bind(exit)
+                .bind(warnings)
+                .bind(missing)
+                .bind(self.is_proven),
         )
         .await?;
         self.session.close().await;

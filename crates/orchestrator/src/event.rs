@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 mod deploy;
+mod ended;
 mod problem;
 mod stage;
 

@@ -169,7 +169,7 @@ async fn open(
     let mut session = lock.session("ledger").await.map_err(Failure::session)?;
     bootstrap_with(request, &mut session, lock, &COMPONENTS).await?;
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
-    let row = Deployment::open(session, request, &plan).await.map_err(Failure::session)?;
+    let row = Deployment::open(session, request, &plan, false).await.map_err(Failure::session)?;
     let journal = lock.session("journal").await.map_err(Failure::session)?;
     let journal = Journal::start(journal, &request.ledger, row.number, records);
     Ok((row, journal))

@@ -116,6 +116,8 @@ const ORCHESTRATOR: Component = Component {
            finished_at timestamptz, \
            PRIMARY KEY (deployment, point, name)); \
          COMMENT ON COLUMN {schema}.hooks.output IS 'the end of what it said, without secrets'",
+        "ALTER TABLE {schema}.deployments ADD COLUMN unproven boolean NOT NULL DEFAULT false; \
+         COMMENT ON COLUMN {schema}.deployments.unproven IS 'something was changed, by it or before it, and verify and the hooks after it have not passed since'",
     ],
 };
 

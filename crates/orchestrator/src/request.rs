@@ -33,6 +33,9 @@ pub struct Request {
     pub gated: bool,
     /// The gate that a person overrides.
     pub overridden: Option<Override>,
+    /// Whether an application starts behind it: what a shut gate keeps from happening does not keep that down, as long as
+    /// it can go without.
+    pub starts_an_application: bool,
     /// The plan that alone may be run.
     pub expected: Option<PlanFile>,
     /// Who wrote which file, by version control; empty where nobody asks.
@@ -129,6 +132,7 @@ impl Request {
             gates: environment.gates.clone(),
             gated: environment.is_gated(),
             overridden: None,
+            starts_an_application: false,
             expected: None,
             authors: Vec::new(),
             release,

@@ -1,6 +1,6 @@
 //! Going back to an earlier migration: planned, recorded and surrounded by the services like a deploy.
 
-use postgres::Stage;
+use postgres::{Stage, Warning};
 use schema::Rollback;
 use tokio_util::sync::CancellationToken;
 
@@ -8,6 +8,7 @@ use crate::act::Act;
 use crate::deploy::take_lock;
 use crate::event::{DeployEvent, Event};
 use crate::failure::Failure;
+use crate::gate;
 use crate::plan::Plan;
 use crate::reach;
 use crate::record::{Observer, Recorder};
@@ -36,6 +37,8 @@ pub struct RolledBack {
     pub losses: Vec<sql::Problem>,
     /// The deployment that records it; `None` where it was only looked at.
     pub deployment: Option<i64>,
+    /// What fell short.
+    pub warnings: Vec<Warning>,
 }
 
 /// Takes back every migration above a version by its stored down text.
@@ -59,12 +62,12 @@ pub async fn rollback(
     refuse(&found, &to)?;
     let migrations: Vec<String> = found.steps.iter().map(|undo| undo.migration.clone()).collect();
     if !to.act || found.is_empty() {
-        return Ok(RolledBack { migrations, losses: found.losses, deployment: None });
+        return Ok(RolledBack { migrations, losses: found.losses, deployment: None, warnings: Vec::new() });
     }
     services::ask(request.services.as_ref(), &mut session).await?;
     // It hears the signal itself, where it can end cleanly.
     let act = Act { request, lock: &lock, plan: &plan, recorder, records, stop: CancellationToken::new() };
-    let (number, ()) = act
+    let (number, warnings) = act
         .run(async |row, recorder| {
             recorder.record(DeployEvent::RollingBack { to: to.version, reason: to.reason.to_owned() });
             if let Err(mut failure) = services::stop(request, row, recorder, stop).await {
@@ -91,18 +94,21 @@ pub async fn rollback(
             for done in &undone {
                 row.undone(&done.migration).await.map_err(Failure::session)?;
             }
+            // What others may deploy by it is less now.
+            let unwritten = gate::write_receipt(request, &mut session, row.number, false).await;
+            unwritten.iter().for_each(|warning| recorder.record(DeployEvent::from(warning)));
             // Half way the application may fit neither schema: then a person decides.
             let whole = failed.is_none() || undone.is_empty();
             if request.services.is_some() && whole {
                 services::start(request, row, recorder, stop).await?;
             }
-            failed.map_or(Ok(()), |error| {
+            failed.map_or(Ok(unwritten.into_iter().collect()), |error| {
                 Err(Failure::rollback(error, found.steps.len(), !whole && request.services.is_some()))
             })
         })
         .await?;
     lock.release().await;
-    Ok(RolledBack { migrations, losses: found.losses, deployment: Some(number) })
+    Ok(RolledBack { migrations, losses: found.losses, deployment: Some(number), warnings })
 }
 
 fn refuse(found: &Rollback, to: &RollbackTo<'_>) -> Result<(), Failure> {

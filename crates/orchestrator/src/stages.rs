@@ -221,13 +221,9 @@ impl Stages<'_> {
 
     pub(crate) fn warn(&mut self, warnings: Vec<Warning>) {
         for warning in warnings {
-            let next = warning.next.map(|next| next.replace("{env}", &self.request.environment));
-            self.recorder.record(DeployEvent::Warning {
-                code: warning.code.to_owned(),
-                message: warning.message.clone(),
-                next: next.clone(),
-            });
-            self.warnings.push(Warning { next, ..warning });
+            let warning = warning.at(&self.request.environment);
+            self.recorder.record(DeployEvent::from(&warning));
+            self.warnings.push(warning);
         }
     }
 

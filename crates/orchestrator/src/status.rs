@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use postgres::{Error, Row, Session, query};
 use serde::Serialize;
 
+use crate::deployment::UNPROVEN;
 use crate::failure::Failure;
 use crate::plan::{BackfillPlan, IndexPlan, Plan, SchemaPlan, told};
 use crate::reach;
@@ -26,7 +27,7 @@ pub struct Status {
     pub server: String,
     /// Hash of the release in the files.
     pub release: String,
-    /// Whether a deploy would have nothing to do, and nothing contradicts the history.
+    /// Whether a deploy would have nothing to do, nothing contradicts the history, and what was changed is proven.
     pub up_to_date: bool,
     /// Contradictions between history and files.
     pub findings: Vec<String>,
@@ -57,6 +58,8 @@ pub struct LastDeployment {
     pub exit: Option<i32>,
     /// The services, as far as it knows: `untouched`, `stopping`, `stopped`, `started`.
     pub services: String,
+    /// Whether something was changed, by it or before it, and `verify` and the hooks at the end have not passed since.
+    pub unproven: bool,
 }
 
 /// Reads where an environment stands, and the findings of its history as problems with their places.
@@ -72,7 +75,9 @@ pub async fn status(request: &Request) -> Result<(Status, Vec<sql::Problem>), Fa
         tls: session.tls().await.map_err(Failure::session)?,
         server: session.version().to_owned(),
         release: request.release.hash.clone(),
-        up_to_date: plan.is_empty() && plan.schema.findings.is_empty(),
+        up_to_date: plan.is_empty()
+            && plan.schema.findings.is_empty()
+            && !last.as_ref().is_some_and(|last| last.unproven),
         findings: told(&plan.schema.findings),
         schema: SchemaPlan::of(&plan.schema),
         index: IndexPlan { items: plan.index.items().to_vec() },
@@ -90,8 +95,9 @@ async fn last(session: &mut Session, request: &Request) -> Result<Option<LastDep
     let key = postgres::LockKey::of(&request.ledger, &request.pipeline);
     // A row that says "running" is believed only while somebody holds the lock.
     let text = format!(
-        "SELECT number, CASE WHEN status = 'running' AND NOT {} THEN 'died' ELSE status END, actor, started_at, finished_at, exit_code, services \
-         FROM {}.deployments WHERE pipeline = $1 ORDER BY number DESC LIMIT 1",
+        "SELECT number, CASE WHEN status = 'running' AND NOT {} THEN 'died' ELSE status END, actor, started_at, finished_at, exit_code, services, \
+           {UNPROVEN} IS TRUE \
+         FROM {}.deployments d WHERE pipeline = $1 ORDER BY number DESC LIMIT 1",
         key.is_held(),
         sql::identifier(&request.ledger)
     );
@@ -105,5 +111,6 @@ async fn last(session: &mut Session, request: &Request) -> Result<Option<LastDep
         finished_at: row.try_get(4)?,
         exit: row.try_get(5)?,
         services: row.try_get(6)?,
+        unproven: row.try_get(7)?,
     }))
 }

@@ -32,3 +32,10 @@ pub struct Warning {
     /// What to type or do next; `{env}` stands for the environment's name.
     pub next: Option<String>,
 }
+
+impl Warning {
+    /// The same with the environment's name.
+    pub fn at(self, environment: &str) -> Self {
+        Self { next: self.next.map(|next| next.replace("{env}", environment)), ..self }
+    }
+}

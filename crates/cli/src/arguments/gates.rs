@@ -79,6 +79,22 @@ pub(crate) enum Hold {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Ledger {
+    /// Make the ledger ahead of the first deploy, or bring it up to date, as the role that deploys: whoever makes it owns
+    /// it. With rights for others; can be run again at any time
+    Create {
+        /// A role that may approve, and place and lift holds
+        #[arg(long = "approver", value_name = "ROLE")]
+        approvers: Vec<String>,
+        /// A role that may read, such as that of applications that `wait`
+        #[arg(long = "reader", value_name = "ROLE")]
+        readers: Vec<String>,
+        #[command(flatten)]
+        acting: Acting,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Receipt {
     /// Make a pair of keys: one to sign receipts, for the secrets of the environment that writes them, and one to verify
     /// them, for pipeline.yaml

@@ -19,7 +19,7 @@ pub(crate) use backfill::{Backfill, Quarantine, Steer};
 pub(crate) use container::{Run, Until, Wait, WhenAhead};
 pub(crate) use deploy::{Deploy, DeployProduction, Plan, Status};
 pub(crate) use dev::{Dev, SchemaOf};
-pub(crate) use gates::{Acting, Approvals, Approve, Hold, Overriding, Receipt};
+pub(crate) use gates::{Acting, Approvals, Approve, Hold, Ledger, Overriding, Receipt};
 pub(crate) use guard::{Check, Guard, GuardReport};
 pub(crate) use history::{Baseline, Repair, RepairKind, Rollback};
 pub(crate) use index::{Index, IndexList, IndexRepair};
@@ -147,6 +147,13 @@ pub(crate) enum Command {
     Hold {
         #[command(subcommand)]
         command: Hold,
+        #[command(flatten)]
+        environment: Environment,
+    },
+    /// Our own tables in an environment's database
+    Ledger {
+        #[command(subcommand)]
+        command: Ledger,
         #[command(flatten)]
         environment: Environment,
     },

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use orchestrator::gates::SigningKey;
 use orchestrator::gates::hold::Scope;
-use orchestrator::{Failure, Request};
+use orchestrator::{Beside, Failure, Request};
 use serde_json::json;
 
-use crate::arguments::{Acting, Approvals, Approve, Environment, Format, Global, Hold, Receipt};
+use crate::arguments::{Acting, Approvals, Approve, Environment, Format, Global, Hold, Ledger, Receipt};
 use crate::context::{Context, Prepare, Told, tell_failure};
 use crate::output::say;
 use crate::render::{Style, gates, json};
@@ -105,6 +105,29 @@ pub(crate) async fn hold(
                     false => say(json::pretty(&json!({"v": 1, "lifted": numbers}))),
                 }
             }
+        }
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) async fn ledger(
+    global: &Global,
+    environment: &Environment,
+    command: &Ledger,
+) -> Result<ExitCode, Told> {
+    let Ledger::Create { approvers, readers, acting } = command;
+    with(global, environment, Some(acting), async |request, context| {
+        let grants = orchestrator::create_ledger(request, Beside { approvers, readers }).await?;
+        match context.format {
+            Format::Text => {
+                grants.iter().for_each(|grant| say(format_args!("  {grant}")));
+                say(format_args!(
+                    "READY   the ledger of {} in the schema {}",
+                    request.environment, request.ledger
+                ));
+            }
+            _ => say(json::pretty(&json!({"v": 1, "ledger": request.ledger, "grants": grants}))),
         }
         Ok(())
     })

@@ -76,6 +76,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
             gates::approvals(&global, &environment, &command).await
         }
         Command::Hold { command, environment } => gates::hold(&global, &environment, &command).await,
+        Command::Ledger { command, environment } => gates::ledger(&global, &environment, &command).await,
         Command::Receipt { command } => gates::receipt(&global, &command),
         Command::Status(arguments) => status::run(&global, &arguments).await,
         Command::Dev { command, environment } => dev::run(&global, &environment, command).await,

@@ -38,13 +38,18 @@ pub(crate) async fn run(global: &Global, arguments: &Rollback) -> Result<ExitCod
     if context.format != Format::Text {
         let losses: Vec<String> = done.losses.iter().map(ToString::to_string).collect();
         say(json::pretty(&serde_json::json!({
-            "v": 1, "migrations": done.migrations, "losses": losses, "deployment": done.deployment
+            "v": 1, "migrations": done.migrations, "losses": losses, "deployment": done.deployment,
+            "warnings": done.warnings
         })));
         return Ok(ExitCode::SUCCESS);
     }
     if done.migrations.is_empty() {
         say("NOTHING TO DO: no migration above that version is in");
         return Ok(ExitCode::SUCCESS);
+    }
+    for warning in &done.warnings {
+        let next = warning.next.as_deref().unwrap_or_default();
+        say(format_args!("  {} {}\n       {next}", context.style.warning(warning.code), warning.message));
     }
     match done.deployment {
         Some(deployment) => say(format_args!("ROLLED BACK   deployment {deployment}")),

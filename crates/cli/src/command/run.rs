@@ -24,6 +24,7 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Result<ExitCode, To
         context.prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref() }).await?;
     let request = &mut prepared.request;
     request.exit = signals.exit(deploy.detailed_exitcode);
+    request.starts_an_application = true;
     request.settled_hooks.clone_from(&deploy.settle_hook);
     request.lock_wait = request.lock_wait.max(arguments.lock_wait);
     let request = &prepared.request;

@@ -62,6 +62,11 @@ pub(crate) fn of_status(status: &Status, style: Style) -> String {
     if let Some(said) = ended.and_then(unsettled_services) {
         text.push_str(&format!("services        {}\n", style.warning(said)));
     }
+    if ended.is_some_and(|last| last.unproven) {
+        let said =
+            "not proven: the next deploy runs verify and the hooks after_deploy, with nothing else to do too";
+        text.push_str(&format!("last deploy     {}\n", style.warning(said)));
+    }
     text.push_str(&schema(&status.schema, style));
     text.push_str(&index(&status.index, style, true));
     text.push_str(&backfill(&status.backfill, style, true));

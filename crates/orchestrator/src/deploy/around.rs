@@ -50,7 +50,7 @@ impl Run<'_> {
             result = self.stages(Part::Post, plan, row, session, lock, stop).await;
         }
         if result.is_ok() {
-            result = self.proven(plan, row, stop).await;
+            result = self.proven(row, stop).await;
         }
         if let Err(failure) = &mut result {
             self.say_what_is_in(failure, row.services, passed_the_gate);
@@ -58,18 +58,16 @@ impl Run<'_> {
         result
     }
 
-    /// What comes at the end of a deploy that had something to do: the proof that all is well, and the hooks.
-    async fn proven(
-        &self,
-        plan: &Plan,
-        row: &mut Deployment,
-        stop: &CancellationToken,
-    ) -> Result<(), Failure> {
-        if plan.is_empty() {
+    /// What comes at the end of a deploy that had something to do, or of the one after it, where it did not come that far:
+    /// the proof that all is well, and the hooks.
+    async fn proven(&self, row: &mut Deployment, stop: &CancellationToken) -> Result<(), Failure> {
+        if self.summary.nothing_to_do {
             return Ok(());
         }
         verification::run(self.request, row.number, &self.recorder, stop).await?;
-        self.hooks(Point::AfterDeploy, true, row, stop).await
+        self.hooks(Point::AfterDeploy, true, row, stop).await?;
+        row.is_proven = true;
+        Ok(())
     }
 
     pub(super) async fn hooks(
@@ -125,12 +123,9 @@ impl Run<'_> {
                 let failed = hooks::tell(Point::OnSuccess, ended, self.request, row, &self.recorder).await;
                 self.warnings.extend(failed.into_iter().map(|message| {
                     let next = Some("the deploy itself has succeeded; mend the hook for the next one".into());
-                    self.recorder.record(DeployEvent::Warning {
-                        code: "W420".into(),
-                        message: message.clone(),
-                        next: next.clone(),
-                    });
-                    postgres::Warning { code: "W420", message, next }
+                    let warning = postgres::Warning { code: "W420", message, next };
+                    self.recorder.record(DeployEvent::from(&warning));
+                    warning
                 }));
             }
         }

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::{FileProblem, StageName, StageResult};
-use crate::report::Report;
 
 /// An event around the stages. Durations are milliseconds.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
@@ -279,23 +278,4 @@ pub enum DeployEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         services: Option<String>,
     },
-}
-
-impl DeployEvent {
-    /// How a deploy has ended.
-    pub(crate) fn finished(report: &Report, environment: &str) -> Self {
-        let failure = report.failure.as_ref();
-        let next = failure.and_then(|failure| failure.next.as_ref());
-        DeployEvent::Finished {
-            status: report.verdict.status().to_owned(),
-            exit: report.exit,
-            duration_ms: u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
-            code: failure.map(|failure| failure.code.to_owned()),
-            message: failure.map(|failure| failure.message.clone()),
-            problems: failure
-                .map_or_else(Vec::new, |failure| failure.problems.iter().map(FileProblem::from).collect()),
-            next: next.map(|next| next.replace("{env}", environment)),
-            services: report.services.map(str::to_owned),
-        }
-    }
 }

@@ -13,8 +13,8 @@ impl Failure {
             counted(pending, "migration"),
             if done == 1 { "is" } else { "are" }
         );
-        let retry = error.failure.is_worth_another_try() && done == 0;
-        let verdict = if retry { Verdict::TryAgain } else { Verdict::GateFailed };
+        let verdict =
+            if error.failure.is_worth_another_try() { Verdict::TryAgain } else { Verdict::GateFailed };
         let code = error.failure.code();
         let message = error.failure.to_string();
         let mut failure = match error.failure {

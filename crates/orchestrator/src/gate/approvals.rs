@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::backfills::with_ledger;
 use crate::failure::Failure;
+use crate::foundation;
 use crate::gate::holds::taken_back;
 use crate::gate::{Answer, Clock};
 use crate::ledger::FOR_GATES;
@@ -85,6 +86,7 @@ pub async fn approve(request: &Request, hash: &str, note: Option<&str>) -> Resul
     if let Some(why) = barred(&settings.rule, &request.actor.name, &asked) {
         return Err(Failure::may_not_approve(&why));
     }
+    foundation::is_there(request, &mut session).await?;
     with_ledger(request, &mut session, &recorder, &FOR_GATES).await?;
     let text = format!(
         "INSERT INTO {}.approvals (environment, plan, release, items, approver, approver_source, host, note, expires_at) \
@@ -167,7 +169,8 @@ async fn read(session: &mut Session, request: &Request, plan: &Plan) -> Result<V
     let text = format!(
         "SELECT number, plan, approver, approver_source, approved_at, expires_at, revoked_by, \
            release = $2 AND items @> $3 AND EXISTS (SELECT FROM {ledger}.deployments d WHERE d.environment = $1 \
-             AND d.plan = a.plan AND d.release = a.release AND d.started_at >= a.approved_at AND d.stages <> '{{}}') \
+             AND d.plan = a.plan AND d.release = a.release AND d.started_at >= a.approved_at AND d.stages <> '{{}}'), \
+           EXISTS (SELECT FROM {ledger}.migrations_undone u WHERE u.undone_at > a.approved_at) \
          FROM {ledger}.approvals a WHERE environment = $1 ORDER BY number"
     );
     let rows = query(&text)
@@ -187,6 +190,7 @@ async fn read(session: &mut Session, request: &Request, plan: &Plan) -> Result<V
                 expires: moment(row.try_get(5)?),
                 revoked_by: row.try_get(6)?,
                 resumed: row.try_get(7)?,
+                undone: row.try_get(8)?,
             })
         })
         .collect()

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use gates::{Receipt, Timestamp};
-use postgres::{Error, Row, Session};
+use postgres::{Error, Row, Session, query};
 
+use crate::deployment::UNPROVEN;
 use crate::gate::clock;
 use crate::release::File;
 use crate::request::{Request, Upstream};
@@ -76,28 +77,31 @@ async fn by_ledger(request: &Request, upstream: &Upstream, now: Timestamp) -> Re
     let Some(target) = &upstream.target else { return Ok(Evidence { now, source, ..Evidence::default() }) };
     let mut session = target.connect_read_only("gate").await?;
     session.bounded().await?;
-    let files = succeeded(&mut session, &request.ledger).await?;
+    let files = succeeded(&mut session, &request.ledger, &upstream.name).await?;
     let now = clock::now(&mut session).await?;
     session.close().await;
     Ok(Evidence { files, now, source })
 }
 
-/// What has succeeded in a database, by its ledger. A deploy that failed after a stage, since the application did not come
-/// back for one, has not shown that its files are good: the next one that ends well has.
+/// What has succeeded in an environment, by the ledger of its database, which may know others too. A deploy that failed after
+/// a stage, since the application did not come back for one, has not shown that its files are good: the next one that ends
+/// well has.
 pub(crate) async fn succeeded(
     session: &mut Session,
     ledger: &str,
+    environment: &str,
 ) -> Result<HashMap<Key, Option<Timestamp>>, Error> {
     if !postgres::ledger::exists(session, ledger).await? {
         return Ok(HashMap::new());
     }
     let text = format!(
         "SELECT f.stage, f.path, f.sha256, (SELECT ceil(extract(epoch FROM min(d.finished_at)))::int8 FROM {0}.deployments d \
-           WHERE d.number >= f.deployment AND d.status IN ('succeeded', 'warnings') AND (d.number = f.deployment OR d.stages <> '{{}}')) \
+           WHERE d.number >= f.deployment AND d.environment = $1 AND d.status IN ('succeeded', 'warnings') \
+             AND (d.number = f.deployment OR d.stages <> '{{}}') AND {UNPROVEN} IS NOT TRUE) \
          FROM {0}.succeeded_files f",
         sql::identifier(ledger)
     );
-    let rows = session.all(&text).await?;
+    let rows = query(&text).bind(environment).fetch_all(session.connection()).await?;
     let file = |row: &postgres::PgRow| {
         let since: Option<i64> = row.try_get(3)?;
         let key = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);

@@ -6,8 +6,9 @@ use gates::Hold;
 use gates::hold::Scope;
 use postgres::{Error, Row, Session, query};
 
-use crate::backfills::with_ledger;
+use crate::backfills::{known, with_ledger};
 use crate::failure::Failure;
+use crate::foundation;
 use crate::gate::approvals::moment;
 use crate::gate::clock;
 use crate::ledger::FOR_GATES;
@@ -22,8 +23,12 @@ pub async fn add_hold(
     reason: &str,
     lasts: Option<Duration>,
 ) -> Result<i64, Failure> {
+    if let Scope::Backfill(id) = scope {
+        known(request, std::slice::from_ref(id))?;
+    }
     let (recorder, _records) = Recorder::new(&request.environment, &|_| {});
     let mut session = reach::for_writing(request, &recorder).await?;
+    foundation::is_there(request, &mut session).await?;
     with_ledger(request, &mut session, &recorder, &FOR_GATES).await?;
     let (scope, subject) = scope.named();
     let text = format!(
@@ -67,8 +72,15 @@ pub async fn lift_hold(request: &Request, numbers: &[i64], reason: Option<&str>)
            AND NOT EXISTS (SELECT FROM unnest($1) AS n LEFT JOIN {ledger}.holds h ON h.number = n AND h.environment = $2 \
              AND h.lifted_at IS NULL WHERE h.number IS NULL)";
     if taken_back(request, text, numbers, reason).await? == 0 {
-        let all = numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let message = format!("{} has no hold {all} that could be lifted", request.environment);
+        let on: Vec<i64> = holds(request)
+            .await?
+            .into_iter()
+            .filter(|(_, is_on)| *is_on)
+            .map(|(hold, _)| hold.number)
+            .collect();
+        let missing = numbers.iter().filter(|number| !on.contains(number));
+        let missing = missing.map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let message = format!("{} has no hold {missing} that is on; none was lifted", request.environment);
         return Err(Failure::not_there(message, "pgdeploy hold list --env {env}"));
     }
     Ok(())

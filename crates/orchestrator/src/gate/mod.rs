@@ -92,9 +92,29 @@ pub(crate) async fn ask(
         }
     }
     match Failure::shut(&refused, allowed) {
+        Some(_) if request.starts_an_application && !is_hard(request, plan) => {
+            let why =
+                refused.iter().map(|(_, refusal)| refusal.message.as_str()).collect::<Vec<_>>().join("; ");
+            let left_out = warning_stages(plan).into_iter().filter(|(.., has_work)| *has_work);
+            passed.frozen = left_out.map(|(_, stage, _)| Frozen { stage, why: why.clone() }).collect();
+            Ok(passed)
+        }
         Some(failure) => Err(failure),
         None => Ok(passed),
     }
+}
+
+/// Whether a plan has more to do than what a deploy can go without.
+fn is_hard(request: &Request, plan: &Plan) -> bool {
+    plan.changes_schema() || plan.applies_migrations() || requires_index(request, plan)
+}
+
+/// The stages that a deploy can go without, and whether they have something to do.
+fn warning_stages(plan: &Plan) -> [(Stage, StageName, bool); 2] {
+    [
+        (Stage::Index, StageName::Index, plan.index.pending().next().is_some()),
+        (Stage::Backfill, StageName::Backfill, plan.backfill.pending().next().is_some()),
+    ]
 }
 
 /// Asks every gate that the environment has. A plan without work passes all of them: there is nothing to hold back.
@@ -148,7 +168,9 @@ async fn promotion(
     if !promotes(request) {
         return Ok(());
     }
-    let here = evidence::succeeded(session, &request.ledger).await.map_err(Failure::session)?;
+    let here = evidence::succeeded(session, &request.ledger, &request.environment)
+        .await
+        .map_err(Failure::session)?;
     let here: HashSet<_> = here.into_keys().collect();
     let pending: Vec<&File> =
         request.release.files.iter().filter(|file| !here.contains(&key(file))).collect();
@@ -217,11 +239,8 @@ fn no_evidence(none: &NoEvidence) -> (&'static str, Refusal) {
 /// A hard stage with work that may not begin ends the deploy; a warning stage is left out, where others have work.
 fn freeze(request: &Request, plan: &Plan, clock: Clock, looked: &mut Looked) {
     let now = clock.now();
-    let stages = [
-        (Stage::Schema, StageName::Schema, plan.applies_migrations()),
-        (Stage::Index, StageName::Index, plan.index.pending().next().is_some()),
-        (Stage::Backfill, StageName::Backfill, plan.backfill.pending().next().is_some()),
-    ];
+    let [index, backfill] = warning_stages(plan);
+    let stages = [(Stage::Schema, StageName::Schema, plan.applies_migrations()), index, backfill];
     let (mut evidence, mut earliest, mut ends) = (Vec::new(), None, true);
     let mut frozen = Vec::new();
     let with_work = stages.iter().filter(|(.., has_work)| *has_work);

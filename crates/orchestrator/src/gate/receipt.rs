@@ -11,35 +11,42 @@ use crate::gate::evidence::{key, succeeded};
 use crate::request::Request;
 
 /// Writes it, if the environment writes one. What has been deployed stays deployed: that it could not be written is a
-/// warning.
-pub(crate) async fn write(request: &Request, session: &mut Session, deployment: i64) -> Option<Warning> {
+/// warning. `ends_well`: whether the deployment counts for the files that no other has proven.
+pub(crate) async fn write(
+    request: &Request,
+    session: &mut Session,
+    deployment: i64,
+    ends_well: bool,
+) -> Option<Warning> {
     let settings = request.gates.receipt.as_ref()?;
     let written = async {
-        let receipt = receipt(request, session, deployment).await.map_err(|error| error.to_string())?;
+        let receipt =
+            receipt(request, session, deployment, ends_well).await.map_err(|error| error.to_string())?;
         let key = settings.key.as_ref().map_err(ToString::to_string)?;
         let signed = receipt.signed(key).map_err(|error| format!("the key {error}"))?;
         put(&settings.path, &signed.to_json()).map_err(|error| error.to_string())
     };
     let why = written.await.err()?;
-    Some(Warning {
+    let warning = Warning {
         code: "W400",
         message: format!("the receipt {} could not be written: {why}", settings.path.display()),
         next: Some(
             "mend that, then: pgdeploy deploy --env {env} (with nothing to do it writes it again)".into(),
         ),
-    })
+    };
+    Some(warning.at(&request.environment))
 }
 
 async fn receipt(
     request: &Request,
     session: &mut Session,
     deployment: i64,
+    ends_well: bool,
 ) -> Result<Receipt, postgres::Error> {
-    let known = succeeded(session, &request.ledger).await?;
+    let known = succeeded(session, &request.ledger, &request.environment).await?;
     let now = clock::now(session).await?;
     let files = request.release.files.iter().filter_map(|file| {
-        // In the deploy that is about to end well it has succeeded now.
-        let since = known.get(&key(file))?.unwrap_or(now);
+        let since = known.get(&key(file))?.or(ends_well.then_some(now))?;
         let (stage, path, sha256) = key(file);
         Some(Entry { stage, path, sha256, succeeded_at: since.as_second() })
     });
