@@ -200,6 +200,7 @@ fn a_hold_stops_everything_until_it_is_lifted() {
         .exits(0)
         .says("on      hold 2")
         .says("incident-42");
+    project.pgdeploy(&["status", "--env", "production"]).exits(0).says("on hold").says("incident-42");
     hold(&["lift", "1", "7"]).exits(2).says("E424").says("no hold 7 that is on; none was lifted");
     hold(&["lift", "1", "--reason", "over"]).exits(0);
     deploy(&project, &[]).exits(4).says("later").says("earliest: ");

@@ -73,7 +73,7 @@ pub async fn wait_for_release(
             // The server may be starting, and rights on the ledger may be granted by the release itself.
             Err(error) if matches!(error.class(), Class::Unavailable | Class::Permission) => {
                 session = None;
-                (error.to_string(), Failure::session(error))
+                (error.to_string(), Failure::unreadable(error, awaited.ledger))
             }
             Err(error) => return Err(Failure::session(error)),
         };

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::deployment::UNPROVEN;
 use crate::failure::Failure;
+use crate::gate;
 use crate::plan::{BackfillPlan, IndexPlan, Plan, SchemaPlan, told};
 use crate::reach;
 use crate::request::Request;
@@ -39,6 +40,8 @@ pub struct Status {
     pub backfill: BackfillPlan,
     /// The newest deployment.
     pub last: Option<LastDeployment>,
+    /// The holds that are on, for people.
+    pub holds: Vec<String>,
 }
 
 /// The newest deployment of a database.
@@ -83,6 +86,7 @@ pub async fn status(request: &Request) -> Result<(Status, Vec<sql::Problem>), Fa
         index: IndexPlan { items: plan.index.items().to_vec() },
         backfill: BackfillPlan { items: plan.backfill.items().to_vec(), preflight: Vec::new() },
         last,
+        holds: gate::that_are_on(&mut session, request).await.map_err(Failure::session)?,
     };
     session.close().await;
     Ok((status, plan.schema.findings))

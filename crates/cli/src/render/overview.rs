@@ -67,6 +67,9 @@ pub(crate) fn of_status(status: &Status, style: Style) -> String {
             "not proven: the next deploy runs verify and the hooks after_deploy, with nothing else to do too";
         text.push_str(&format!("last deploy     {}\n", style.warning(said)));
     }
+    for hold in &status.holds {
+        text.push_str(&format!("on hold         {}\n", style.warning(hold)));
+    }
     text.push_str(&schema(&status.schema, style));
     text.push_str(&index(&status.index, style, true));
     text.push_str(&backfill(&status.backfill, style, true));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use postgres::{Class, Error};
+
 use super::{Failure, Verdict};
 
 impl Failure {
@@ -10,6 +12,20 @@ impl Failure {
         let message = format!("deployment {number} of this release has failed{words}");
         Self { evidence: problems, ..Self::new(Verdict::TryAgain, "E460", message) }
             .next("mend what it says and deploy again: pgdeploy deploy --env {env}; nothing was started here")
+    }
+
+    /// Of the role that waits, and not of the one that deploys.
+    pub(crate) fn unreadable(error: Error, ledger: &str) -> Self {
+        let denied = error.class() == Class::Permission;
+        let failure = Self::session(error);
+        let ledger = sql::identifier(ledger);
+        match denied {
+            true => failure.next(format!(
+                "this role needs USAGE on the schema {ledger} and SELECT on its tables: pgdeploy ledger create --reader ROLE --env {{env}}, \
+                 as the role that deploys"
+            )),
+            false => failure,
+        }
     }
 
     pub(crate) fn release_is_late(reason: &str, timeout: Duration) -> Self {

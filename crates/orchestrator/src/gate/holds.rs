@@ -108,6 +108,16 @@ pub(super) async fn taken_back(
     Ok(done.map_err(Error::from).map_err(Failure::session)?.rows_affected())
 }
 
+/// The holds that are on, in a line each.
+pub(crate) async fn that_are_on(session: &mut Session, request: &Request) -> Result<Vec<String>, Error> {
+    let all = read(session, request).await?;
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = clock::now(session).await?;
+    Ok(all.iter().filter(|hold| hold.is_on(now)).map(Hold::shown).collect())
+}
+
 /// The holds of an environment, oldest first.
 pub(super) async fn read(session: &mut Session, request: &Request) -> Result<Vec<Hold>, Error> {
     if !is_there(session, &request.ledger, "holds").await? {

@@ -19,6 +19,7 @@ pub(crate) use answer::Answer;
 pub use answer::GateAnswer;
 pub use approvals::{Approved, approvals, approve, revoke};
 pub(crate) use clock::Clock;
+pub(crate) use holds::that_are_on;
 pub use holds::{add_hold, holds, lift_hold};
 pub(crate) use patrol::{Patrol, not_begun};
 pub use plan_file::PlanFile;
