@@ -165,7 +165,9 @@ impl Run<'_> {
         records: Records,
         stop: &CancellationToken,
     ) -> Result<Deployment, Failure> {
-        let session = lock.session("ledger").await.map_err(Failure::session)?;
+        // Two servers' processes start sooner side by side.
+        let (session, journal) =
+            tokio::try_join!(lock.session("ledger"), lock.session("journal")).map_err(Failure::session)?;
         let canceller = session.canceller();
         let opened =
             cancel_on(stop, &canceller, Deployment::open(session, self.request, plan, !plan.is_empty()))
@@ -179,7 +181,6 @@ impl Run<'_> {
             })?
             .stopped_by(stop);
         self.recorder.number(row.number);
-        let journal = lock.session("journal").await.map_err(Failure::session)?;
         self.journal = Some(Journal::start(journal, &self.request.ledger, row.number, records));
         if let Some(earlier) = row.closed_earlier {
             self.recorder.record(DeployEvent::ClosedEarlier { earlier });
