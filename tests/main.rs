@@ -16,6 +16,7 @@ mod contracts;
 mod database_states;
 mod documented;
 mod example;
+mod fleets;
 mod gates;
 mod guard;
 mod history;

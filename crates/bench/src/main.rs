@@ -6,6 +6,7 @@
 mod adopt;
 mod backfill;
 mod chaos;
+mod fleet;
 mod guard;
 mod index;
 mod lossy;
@@ -35,6 +36,8 @@ enum Command {
     Adopt(adopt::Adopt),
     /// A full-table correlated UPDATE as one statement, along the key, and over blocks.
     Backfill(backfill::Backfill),
+    /// One release over 200 databases in waves with some that fail, or over 1,500 with nothing to do.
+    Fleet(fleet::Fleet),
     /// The guard beside squawk and eugene on its corpus: what is found, false alarms, time.
     Guard(guard::Guard),
     /// Four index builds on two tables by one worker and by two, and the plan of 500 declared indexes.
@@ -55,6 +58,7 @@ async fn main() -> anyhow::Result<()> {
     let table = match arguments.command {
         Command::Adopt(adopt) => adopt.measure().await?,
         Command::Backfill(backfill) => backfill.measure().await?,
+        Command::Fleet(fleet) => fleet.measure().await?,
         Command::Guard(guard) => guard.measure()?,
         Command::Index(index) => index.measure().await?,
         Command::Chaos(chaos) => chaos.measure().await?,

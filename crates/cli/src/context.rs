@@ -17,6 +17,8 @@ use crate::{exit, identity};
 pub(crate) struct Context {
     pub(crate) pipeline: Pipeline,
     pub(crate) environment: Environment,
+    /// The one database of a fleet that was named: `--env shards/db7`.
+    pub(crate) member: Option<String>,
     pub(crate) format: Format,
     pub(crate) style: Style,
     pub(crate) quiet: bool,
@@ -29,6 +31,8 @@ pub(crate) struct Prepare<'a> {
     pub(crate) with_upstreams: bool,
     /// `--actor`.
     pub(crate) actor: Option<&'a str>,
+    /// Whether what is done can be done with a fleet as a whole.
+    pub(crate) with_a_fleet: bool,
 }
 
 /// A request, and the databases that must live as long as it does.
@@ -74,8 +78,12 @@ impl Context {
             Some(name) => name.to_owned(),
             None => pipeline.default_environment().map_err(tell)?.to_owned(),
         };
-        let environment = pipeline.environment(&name, &variable).map_err(tell)?;
-        Ok(Self { pipeline, environment, format: global.format, style, quiet: global.quiet })
+        let (name, member) = match name.split_once('/') {
+            Some((name, member)) => (name, Some(member.to_owned())),
+            None => (name.as_str(), None),
+        };
+        let environment = pipeline.environment(name, &variable).map_err(tell)?;
+        Ok(Self { pipeline, environment, member, format: global.format, style, quiet: global.quiet })
     }
 
     /// The pipeline's directory: its file's.
@@ -91,6 +99,9 @@ impl Context {
 
     /// Everything a deploy needs: files first, then databases, since a broken file needs none.
     pub(crate) async fn prepare(&self, what: Prepare<'_>) -> Result<Prepared, Told> {
+        if !what.with_a_fleet {
+            self.is_one_database()?;
+        }
         let release = self.release()?;
         let own = self.database(&self.environment).await?;
         let target = own.target.clone();
@@ -114,7 +125,27 @@ impl Context {
         if self.environment.gates.approvals.is_some() {
             request.authors = identity::authors(&directory);
         }
+        match &self.member {
+            // A deploy goes through the fleet, whose gates and account are not the database's.
+            Some(_) if what.with_a_fleet && request.fleet.is_some() => {}
+            Some(member) => {
+                let found = orchestrator::fleet_member(&request, member).await;
+                request = found.map_err(|failure| self.tell(&failure))?;
+            }
+            None => {}
+        }
         Ok(Prepared { request, databases })
+    }
+
+    /// Refuses what is done with one database where the environment is many.
+    pub(crate) fn is_one_database(&self) -> Result<(), Told> {
+        match (&self.environment.fleet, &self.member) {
+            (Some(_), None) => {
+                let what = "this is done with one database";
+                Err(self.tell(&Failure::not_with_a_fleet(&self.environment.name, what)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The database of an environment that comes before this one; `None` for an embedded one that holds nothing yet.

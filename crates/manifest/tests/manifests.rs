@@ -118,13 +118,9 @@ fn pod_failure_policy_knows_every_documented_exit_code_once() {
     let documented: BTreeSet<u64> =
         page.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok()).collect();
     let apart = |codes: &[u8]| codes.iter().map(|code| u64::from(*code)).collect::<BTreeSet<u64>>();
-    // 8 is reserved for fleets.
     let expected: BTreeSet<u64> = &(&documented - &apart(&DONE)) - &apart(&NOT_OF_A_DEPLOY);
-    let mut known: BTreeSet<u64> = named.iter().copied().collect();
+    let known: BTreeSet<u64> = named.iter().copied().collect();
     assert_eq!(known.len(), named.len(), "none is named twice");
-    if !documented.contains(&8) {
-        known.remove(&8);
-    }
     assert_eq!(known, expected);
     assert_eq!(&apart(&FINAL) & &apart(&TRY_AGAIN), BTreeSet::new());
 }

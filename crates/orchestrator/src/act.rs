@@ -1,6 +1,6 @@
 //! A change of the history that a person vouches for: recorded like a deploy, with who and why.
 
-use postgres::RunLock;
+use postgres::{Clerk, RunLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::deploy::bootstrap;
@@ -32,13 +32,13 @@ impl Act<'_> {
         let Act { request, lock, plan, recorder, records, stop } = self;
         let mut session = lock.session("ledger").await.map_err(Failure::session)?;
         bootstrap(request, &mut session, lock).await?;
-        let mut row = Deployment::open(session, request, plan, false)
+        let mut row = Deployment::open(Clerk::new(session), request, plan, false)
             .await
             .map_err(Failure::session)?
             .stopped_by(&stop);
         recorder.number(row.number);
         let journal = lock.session("journal").await.map_err(Failure::session)?;
-        let journal = Journal::start(journal, &request.ledger, row.number, records);
+        let journal = Journal::start(Clerk::new(journal), &request.ledger, row.number, records);
         // What the work has not committed by then is rolled back with its session.
         let result = tokio::select! {
             biased;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use pipeline::Point;
 use postgres::ledger::Component;
-use postgres::{Class, LockKey, RunLock, Session, cancel_on};
+use postgres::{Class, Clerk, LockKey, RunLock, Session, cancel_on};
 use tokio_util::sync::CancellationToken;
 
 use crate::baseline;
@@ -16,6 +16,7 @@ use crate::hooks;
 use crate::iron_rule;
 use crate::journal::Journal;
 use crate::ledger::{COMPONENTS, needed};
+use crate::main_session::MainSession;
 use crate::plan::Plan;
 use crate::reach;
 use crate::record::{Observer, Recorder};
@@ -30,15 +31,7 @@ use crate::stages::Stages;
 pub async fn deploy(request: &Request, observer: Observer<'_>, stop: &CancellationToken) -> Report {
     let started = Instant::now();
     let (recorder, records) = Recorder::new(&request.environment, observer);
-    let mut run = Run {
-        request,
-        recorder,
-        deployment: None,
-        journal: None,
-        summary: Summary::default(),
-        warnings: Vec::new(),
-        passed: Passed::default(),
-    };
+    let mut run = Run::new(request, recorder);
     // Before the lock is held there is nothing to wind down.
     let reached = tokio::select! {
         biased;
@@ -58,7 +51,7 @@ pub async fn deploy(request: &Request, observer: Observer<'_>, stop: &Cancellati
 
 mod around;
 
-type Records = tokio::sync::mpsc::UnboundedReceiver<crate::record::Record>;
+pub(crate) type Records = tokio::sync::mpsc::UnboundedReceiver<crate::record::Record>;
 
 /// Which part of the work: around it, the services stop and start.
 enum Part<'a> {
@@ -69,19 +62,34 @@ enum Part<'a> {
 }
 
 /// A deploy under way.
-struct Run<'a> {
-    request: &'a Request,
-    recorder: Recorder<'a>,
-    deployment: Option<Deployment>,
+pub(crate) struct Run<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) recorder: Recorder<'a>,
+    pub(crate) deployment: Option<Deployment>,
     journal: Option<Journal>,
-    summary: Summary,
-    warnings: Vec<postgres::Warning>,
+    pub(crate) summary: Summary,
+    pub(crate) warnings: Vec<postgres::Warning>,
     passed: Passed,
+}
+
+impl<'a> Run<'a> {
+    /// One that has not begun.
+    pub(crate) fn new(request: &'a Request, recorder: Recorder<'a>) -> Self {
+        Self {
+            request,
+            recorder,
+            deployment: None,
+            journal: None,
+            summary: Summary::default(),
+            warnings: Vec::new(),
+            passed: Passed::default(),
+        }
+    }
 }
 
 impl Run<'_> {
     /// Everything that may wait for others: the server, then the lock.
-    async fn reach(&self) -> Result<(Session, RunLock), Failure> {
+    pub(crate) async fn reach(&self) -> Result<(Session, RunLock), Failure> {
         let session = reach::for_writing(self.request, &self.recorder).await?;
         let lock = take_lock(self.request, &self.recorder).await?;
         Ok((session, lock))
@@ -108,14 +116,15 @@ impl Run<'_> {
         let request = self.request;
         let mut row = self.open(lock, &plan, records, stop).await?;
         self.summary.nothing_to_do = plan.is_empty() && !row.owes_proof;
+        let mut session = MainSession::new(session);
         let result = self.guarded_by_services(&plan, &mut row, &mut session, lock, stop).await;
-        if result.is_ok() {
-            let unwritten = gate::write_receipt(request, &mut session, row.number, true).await;
+        if let (Ok(()), Ok(session)) = (&result, session.here(lock).await) {
+            let unwritten = gate::write_receipt(request, session, row.number, true).await;
             unwritten.iter().for_each(|warning| self.recorder.record(DeployEvent::from(warning)));
             self.warnings.extend(unwritten);
         }
         self.deployment = Some(row);
-        session.close().await;
+        session.close(lock).await;
         result
     }
 
@@ -158,20 +167,31 @@ impl Run<'_> {
     }
 
     /// Opens the deployment's row and starts the journal behind it.
-    async fn open(
+    pub(crate) async fn open(
         &mut self,
         lock: &RunLock,
         plan: &Plan,
         records: Records,
         stop: &CancellationToken,
     ) -> Result<Deployment, Failure> {
-        // Two servers' processes start sooner side by side.
-        let (session, journal) =
-            tokio::try_join!(lock.session("ledger"), lock.session("journal")).map_err(Failure::session)?;
-        let canceller = session.canceller();
+        let (clerk, journal) = match (lock.shared(), self.request.frugal) {
+            // Where connections are scarce, the row and the journal have one.
+            (Some(shared), _) => (shared.clone(), shared),
+            (None, true) => {
+                let clerk = Clerk::new(lock.session("ledger").await.map_err(Failure::session)?);
+                lock.share(clerk.clone());
+                (clerk.clone(), clerk)
+            }
+            // Two servers' processes start sooner side by side.
+            (None, false) => {
+                let both = tokio::try_join!(lock.session("ledger"), lock.session("journal"));
+                let (session, journal) = both.map_err(Failure::session)?;
+                (Clerk::new(session), Clerk::new(journal))
+            }
+        };
+        let canceller = clerk.session().await.canceller();
         let opened =
-            cancel_on(stop, &canceller, Deployment::open(session, self.request, plan, !plan.is_empty()))
-                .await;
+            cancel_on(stop, &canceller, Deployment::open(clerk, self.request, plan, !plan.is_empty())).await;
         let row = opened
             .map_err(|error| match error.class() {
                 Class::Cancelled if stop.is_cancelled() => {
@@ -194,7 +214,7 @@ impl Run<'_> {
         part: Part<'_>,
         plan: &Plan,
         row: &mut Deployment,
-        session: &mut Session,
+        session: &mut MainSession,
         lock: &RunLock,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
@@ -221,20 +241,26 @@ impl Run<'_> {
                 );
                 async {
                     self.hooks(Point::BeforeSchema, migrates, row, &stop).await?;
+                    if self.request.frugal {
+                        session.lend(lock);
+                    }
                     stages.schema(row, plan).await?;
                     *passed_the_gate = true;
                     self.hooks(Point::AfterSchema, migrates, row, &stop).await?;
                     self.hooks(Point::BeforeIndex, builds, row, &stop).await?;
-                    stages.index(row, session).await?;
+                    stages.index(row, session.here(lock).await?).await?;
                     self.hooks(Point::AfterIndex, builds, row, &stop).await?;
                     self.hooks(Point::BeforeBackfill, fills, row, &stop).await?;
-                    stages.backfill(row, session).await?;
-                    stages.deferred_indexes(row, session).await?;
+                    stages.backfill(row, session.here(lock).await?).await?;
+                    stages.deferred_indexes(row, session.here(lock).await?).await?;
                     self.hooks(Point::AfterBackfill, fills, row, &stop).await
                 }
                 .await
             }
-            Part::Post => stages.post(row, plan, session).await,
+            Part::Post => match session.here(lock).await {
+                Ok(session) => stages.post(row, plan, session).await,
+                Err(failure) => Err(failure),
+            },
         };
         self.summary = stages.summary;
         self.warnings.extend(stages.warnings);
@@ -265,7 +291,7 @@ impl Run<'_> {
     }
 
     /// Writes down how it ended. The lock is given back by the caller, after this.
-    async fn end(mut self, result: Result<(), Failure>, started: Instant) -> Report {
+    pub(crate) async fn end(mut self, result: Result<(), Failure>, started: Instant) -> Report {
         let mut failure = result.err();
         self.tell_others(&mut failure).await;
         let verdict = match &failure {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use pipeline::Hook;
-use postgres::{Class, Error, Query, Row, Session, Warning, cancel_on, query};
+use postgres::{Class, Clerk, Error, Query, Row, Warning, cancel_on, query};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{StageName, StageResult};
@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// The row of the deployment that runs, and the session that writes it.
 pub(crate) struct Deployment {
-    session: Session,
+    clerk: Clerk,
     ledger: String,
     pub(crate) number: i64,
     /// The deployment before this one that died without an end, if there is one.
@@ -45,11 +45,12 @@ impl Deployment {
     /// Opens the row. Whoever has the run lock is alone: a row that says "running" belongs to somebody who died. `changes`:
     /// whether there is something to do that has to be proven at the end.
     pub(crate) async fn open(
-        mut session: Session,
+        clerk: Clerk,
         request: &Request,
         plan: &Plan,
         changes: bool,
     ) -> Result<Self, Error> {
+        let mut session = clerk.session().await;
         session.bounded().await?;
         let ledger = sql::identifier(&request.ledger);
         let earlier = query(&format!(
@@ -93,9 +94,10 @@ impl Deployment {
         .fetch_one(session.connection())
         .await?;
         let number = row.try_get(0)?;
+        drop(session);
         let stop = CancellationToken::new();
         Ok(Self {
-            session,
+            clerk,
             ledger,
             number,
             closed_earlier,
@@ -115,10 +117,13 @@ impl Deployment {
     /// Writes. Who holds the table is waited for within the session's lock_timeout; once a stop was asked for, only for a
     /// moment: then the row stays as it is, and the next deploy closes it.
     async fn write(&mut self, statement: Query) -> Result<(), Error> {
-        self.revive().await?;
+        self.clerk.revive().await?;
         let hurry = CancellationToken::new();
-        let canceller = self.session.canceller();
-        let work = async { Ok::<_, Error>(statement.execute(self.session.connection()).await.map(drop)?) };
+        let canceller = self.clerk.session().await.canceller();
+        let work = async {
+            let mut session = self.clerk.session().await;
+            Ok::<_, Error>(statement.execute(session.connection()).await.map(drop)?)
+        };
         let written = tokio::select! {
             written = cancel_on(&hurry, &canceller, work) => written,
             never = hurried(&self.stop, &hurry) => match never {},
@@ -129,17 +134,6 @@ impl Deployment {
                 Ok(())
             }
             written => written,
-        }
-    }
-
-    /// A deploy may take hours, and an idle session may have been ended meanwhile: then another takes its place.
-    async fn revive(&mut self) -> Result<(), Error> {
-        match self.session.run("SELECT 1").await {
-            Err(error) if error.is_lost_connection() => {
-                self.session = self.session.target().clone().connect("ledger").await?;
-                self.session.bounded().await
-            }
-            other => other.map(drop),
         }
     }
 
@@ -166,7 +160,7 @@ impl Deployment {
     /// Whether nothing has been committed since the services were stopped, by this deployment or by those that have left
     /// them stopped for it.
     pub(crate) async fn is_unchanged_since_the_stop(&mut self) -> Result<bool, Error> {
-        self.revive().await?;
+        self.clerk.revive().await?;
         let text = format!(
             "SELECT NOT EXISTS (SELECT FROM {0}.migrations m WHERE m.deployment > s.number \
                  AND (m.kind = 'snapshot' OR m.kind = 'applied' AND (m.status = 'applied' OR m.statements_done > 0 OR m.in_doubt IS NOT NULL))) \
@@ -174,7 +168,8 @@ impl Deployment {
              FROM (SELECT coalesce(max(d.number), 0) AS number FROM {0}.deployments d WHERE d.number < $1 AND d.services NOT IN {DOWN}) s",
             self.ledger
         );
-        Ok(query(&text).bind(self.number).fetch_one(self.session.connection()).await?.try_get(0)?)
+        let mut session = self.clerk.session().await;
+        Ok(query(&text).bind(self.number).fetch_one(session.connection()).await?.try_get(0)?)
     }
 
     /// Records where a hook stands: before it runs, and at its end.
@@ -223,12 +218,13 @@ impl Deployment {
 
     /// A migration is taken back: its file has not succeeded here any more.
     pub(crate) async fn undone(&mut self, migration: &str) -> Result<(), Error> {
-        self.revive().await?;
+        self.clerk.revive().await?;
         let text = format!(
             "DELETE FROM {}.succeeded_files WHERE stage = 'schema' AND (path = $1 OR right(path, length($1) + 1) = '/' || $1)",
             self.ledger
         );
-        query(&text).bind(format!("{migration}.sql")).execute(self.session.connection()).await?;
+        let mut session = self.clerk.session().await;
+        query(&text).bind(format!("{migration}.sql")).execute(session.connection()).await?;
         Ok(())
     }
 
@@ -267,7 +263,7 @@ impl Deployment {
                 .bind(self.is_proven),
         )
         .await?;
-        self.session.close().await;
+        self.clerk.close().await;
         Ok(())
     }
 }

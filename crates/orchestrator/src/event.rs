@@ -4,9 +4,11 @@ use serde::Serialize;
 
 mod deploy;
 mod ended;
+mod fleet;
 mod problem;
 mod stage;
 
+pub use self::fleet::FleetEvent;
 pub use deploy::DeployEvent;
 pub use problem::FileProblem;
 pub use stage::{StageName, StageResult};
@@ -17,6 +19,8 @@ pub use stage::{StageName, StageResult};
 pub enum Event {
     /// Around the stages.
     Deploy(DeployEvent),
+    /// Of a fleet as a whole.
+    Fleet(FleetEvent),
     /// Stage 1.
     Schema(schema::Event),
     /// Stage 2.
@@ -32,6 +36,12 @@ impl Event {
             self,
             Event::Index(index::Event::Progress { .. }) | Event::Backfill(backfill::Event::Progress { .. })
         )
+    }
+}
+
+impl From<FleetEvent> for Event {
+    fn from(event: FleetEvent) -> Self {
+        Event::Fleet(event)
     }
 }
 

@@ -3,10 +3,13 @@
 use sql::Problem;
 
 mod consumer;
+mod fleet;
 mod gate;
 mod history;
 mod server;
 mod services;
+
+pub(crate) use self::fleet::some;
 
 /// How a deploy ended, by what the caller should do. The exit codes are derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub enum Verdict {
     Guard,
     /// A command of `services` failed.
     ServiceFailed,
+    /// More databases of a fleet failed than its budget allows.
+    BeyondBudget,
     /// The database could not be reached in time.
     Unreachable,
     /// Others were in the way; nothing was applied; the same deploy may succeed later.

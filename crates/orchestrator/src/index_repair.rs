@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use postgres::RunLock;
+use postgres::{Clerk, RunLock};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -169,9 +169,9 @@ async fn open(
     let mut session = lock.session("ledger").await.map_err(Failure::session)?;
     bootstrap_with(request, &mut session, lock, &COMPONENTS).await?;
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
-    let row = Deployment::open(session, request, &plan, false).await.map_err(Failure::session)?;
+    let row = Deployment::open(Clerk::new(session), request, &plan, false).await.map_err(Failure::session)?;
     let journal = lock.session("journal").await.map_err(Failure::session)?;
-    let journal = Journal::start(journal, &request.ledger, row.number, records);
+    let journal = Journal::start(Clerk::new(journal), &request.ledger, row.number, records);
     Ok((row, journal))
 }
 

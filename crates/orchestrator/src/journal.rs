@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use postgres::{Error, Session, query};
+use postgres::{Clerk, Error, query};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -30,14 +30,14 @@ pub(crate) struct Journal {
 impl Journal {
     /// Starts to write what has happened so far and what will.
     pub(crate) fn start(
-        session: Session,
+        clerk: Clerk,
         ledger: &str,
         deployment: i64,
         records: mpsc::UnboundedReceiver<Record>,
     ) -> Self {
         let missing = Arc::new(AtomicUsize::new(0));
         let writer = Writer {
-            session,
+            clerk,
             ledger: sql::identifier(ledger),
             deployment,
             unwritten: Vec::new(),
@@ -65,13 +65,18 @@ impl Journal {
 /// A lock is waited for but not for ever, and a COMMIT does not wait for the disk: whatever decides something is recorded
 /// elsewhere, by COMMITs that do, and with them everything before is on disk too. What a crash of the server may take away
 /// is the last lines before it.
-async fn settle(session: &mut Session) -> Result<(), Error> {
+async fn settle(clerk: &Clerk) -> Result<(), Error> {
+    let mut session = clerk.session().await;
     session.bounded().await?;
-    session.run("SET synchronous_commit = off").await.map(drop)
+    // What is shared also writes what decides.
+    match clerk.is_shared() {
+        true => Ok(()),
+        false => session.run("SET synchronous_commit = off").await.map(drop),
+    }
 }
 
 struct Writer {
-    session: Session,
+    clerk: Clerk,
     ledger: String,
     deployment: i64,
     /// What has happened and is not in the journal yet, oldest first.
@@ -86,7 +91,7 @@ struct Writer {
 impl Writer {
     async fn write_all(mut self, mut records: mpsc::UnboundedReceiver<Record>) {
         let mut is_open = true;
-        let mut result = settle(&mut self.session).await;
+        let mut result = settle(&self.clerk).await;
         while is_open || !self.unwritten.is_empty() {
             if let Err(error) = result {
                 tracing::warn!(%error, "the journal could not be written; it is tried again");
@@ -115,14 +120,18 @@ impl Writer {
             self.written = Instant::now();
             self.missing.store(self.given_up + self.unwritten.len() + records.len(), Ordering::Relaxed);
         }
-        self.session.close().await;
+        self.clerk.close().await;
     }
 
     async fn reconnect(&mut self) {
-        if let Ok(mut session) = self.session.target().clone().connect("journal").await
-            && settle(&mut session).await.is_ok()
+        // Where it lives again it is left alone: it may be that of others, too.
+        if let Err(error) = async {
+            self.clerk.revive().await?;
+            settle(&self.clerk).await
+        }
+        .await
         {
-            self.session = session;
+            tracing::warn!(%error, "the journal's session could not be had again");
         }
     }
 
@@ -159,7 +168,11 @@ impl Writer {
              ORDER BY place ON CONFLICT (deployment, seq) DO NOTHING",
             self.ledger
         );
-        query(&text).bind(self.deployment).bind(bodies).execute(self.session.connection()).await?;
+        query(&text)
+            .bind(self.deployment)
+            .bind(bodies)
+            .execute(self.clerk.session().await.connection())
+            .await?;
         Ok(())
     }
 
@@ -168,7 +181,7 @@ impl Writer {
             "UPDATE {}.deployments SET heartbeat_at = clock_timestamp() WHERE number = $1 AND status = 'running'",
             self.ledger
         );
-        query(&text).bind(self.deployment).execute(self.session.connection()).await?;
+        query(&text).bind(self.deployment).execute(self.clerk.session().await.connection()).await?;
         Ok(())
     }
 }

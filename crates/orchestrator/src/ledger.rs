@@ -161,12 +161,15 @@ const GATES: Component = Component {
 };
 
 /// Every table of ours, in the order in which they are created.
-pub(crate) const COMPONENTS: [Component; 5] =
-    [ORCHESTRATOR, schema::LEDGER, index::LEDGER, backfill::LEDGER, GATES];
+pub(crate) const COMPONENTS: [Component; 6] =
+    [ORCHESTRATOR, schema::LEDGER, index::LEDGER, backfill::LEDGER, GATES, fleet::LEDGER];
 
 /// What a hold or an approval is written into, and what every plan reads, whatever release it comes from: it must not
 /// have to wait for a deploy.
 pub(crate) const FOR_GATES: [Component; 3] = [ORCHESTRATOR, schema::LEDGER, GATES];
+
+/// What account of a fleet is kept in.
+pub(crate) const FOR_FLEETS: [Component; 4] = [ORCHESTRATOR, schema::LEDGER, GATES, fleet::LEDGER];
 
 /// What a backfill is run with beside a deploy.
 pub(crate) const FOR_BACKFILLS: [Component; 3] = [ORCHESTRATOR, schema::LEDGER, backfill::LEDGER];

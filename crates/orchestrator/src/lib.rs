@@ -22,6 +22,7 @@ mod deployment;
 mod event;
 mod extraction;
 mod failure;
+mod fleets;
 mod foundation;
 mod gate;
 mod health;
@@ -33,6 +34,7 @@ mod iron_rule;
 mod journal;
 mod ledger;
 mod library;
+mod main_session;
 mod plan;
 mod question;
 mod quiesced;
@@ -60,9 +62,13 @@ pub use backfills::{
 pub use baseline::{Baseline, baseline};
 pub use consumer::{Awaited, Wanted, wait_for_release};
 pub use deploy::deploy;
-pub use event::{DeployEvent, Event, FileProblem, StageName, StageResult};
+pub use event::{DeployEvent, Event, FileProblem, FleetEvent, StageName, StageResult};
 pub use extraction::{applied_versions, extractions};
 pub use failure::{Failure, Verdict};
+pub use fleets::{
+    DatabasePlan, FailedTarget, Fleet, FleetPlan, FleetReport, FleetStatus, Selection, WaveReport, Where,
+    deploy_fleet, fleet_member, fleet_plan, fleet_status,
+};
 pub use foundation::{Beside, create_ledger};
 pub use gate::{Approved, GateAnswer, PlanFile, add_hold, approvals, approve, holds, lift_hold, revoke};
 pub use hooks::SettledHook;
@@ -81,4 +87,4 @@ pub use status::{LastDeployment, Status, status};
 pub use verify::{Proof, verify};
 
 /// The stages, for whoever reads their events and plans.
-pub use {backfill, gates, index, schema};
+pub use {backfill, fleet, gates, index, schema};

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deploy::deploy;
 use crate::failure::Failure;
+use crate::fleets::{Selection, deploy_fleet};
 use crate::record::Observer;
 use crate::release::Release;
 use crate::report::{Report, Summary};
@@ -41,6 +42,9 @@ pub async fn deploy_environment(
         upstreams.push((before.clone(), database));
     }
     match request(pipeline, &environment, upstreams) {
+        Ok(request) if request.fleet.is_some() => {
+            Ok(deploy_fleet(&request, &Selection::All, events, stop).await.report)
+        }
         Ok(request) => Ok(deploy(&request, events, stop).await),
         Err(failure) => Ok(refused(failure)),
     }

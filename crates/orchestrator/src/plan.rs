@@ -43,6 +43,10 @@ impl Plan {
             snapshot: release.snapshot.as_ref(),
         };
         let schema = schema::plan(session, &files, ledger, &request.schema, &backfills).await?;
+        // What else is in the database that keeps account of a fleet is none of the release's business.
+        let state =
+            schema.state.map(|found| request.fleet.as_ref().map_or(found, |_| schema::State::Managed));
+        let schema = schema::Plan { state, ..schema };
         let schema = schema::Plan { state: vouched(session, ledger, schema.state).await?, ..schema };
         let index = index::plan(session, &release.indexes, &request.index, ledger).await?;
         let index = contract::without_waiting(session, request, index).await?;

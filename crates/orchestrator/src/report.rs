@@ -83,6 +83,7 @@ impl Verdict {
             Verdict::Integrity => 5,
             Verdict::Guard => 6,
             Verdict::ServiceFailed => 7,
+            Verdict::BeyondBudget => 8,
             Verdict::Unreachable => 69,
             Verdict::TryAgain => 75,
             Verdict::Denied => 77,

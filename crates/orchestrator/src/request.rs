@@ -1,17 +1,19 @@
 //! What a deploy is asked to do, with everything resolved that needs the outside world.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use postgres::Target;
 use postgres::wait::Patience;
 
+use crate::fleets::{Fleet, Source};
 use crate::gate::PlanFile;
 use crate::hooks::SettledHook;
 use crate::release::Release;
 use crate::report::Exit;
 
 /// One deploy of one release to one environment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// Name of the pipeline.
     pub pipeline: String,
@@ -19,8 +21,12 @@ pub struct Request {
     pub ledger: String,
     /// Name of the environment.
     pub environment: String,
-    /// Its database.
+    /// Its database; of a fleet, the one that keeps account of it.
     pub target: Target,
+    /// The databases in place of that one.
+    pub fleet: Option<Fleet>,
+    /// Whether it is one of many at once, and so makes do with few connections.
+    pub frugal: bool,
     /// How long to wait for it.
     pub patience: Patience,
     /// How long to wait for another deploy.
@@ -41,7 +47,7 @@ pub struct Request {
     /// Who wrote which file, by version control; empty where nobody asks.
     pub authors: Vec<(PathBuf, Vec<String>)>,
     /// The files.
-    pub release: Release,
+    pub release: Arc<Release>,
     /// Settings of the schema stage.
     pub schema: schema::Settings,
     /// Whether every file counts as applied in a database with objects but no history.
@@ -82,7 +88,7 @@ pub struct Override {
 }
 
 /// An environment that comes before this one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Upstream {
     /// Its name.
     pub name: String,
@@ -135,7 +141,9 @@ impl Request {
             starts_an_application: false,
             expected: None,
             authors: Vec::new(),
-            release,
+            fleet: environment.fleet.as_ref().map(Fleet::of),
+            frugal: environment.fleet.is_some(),
+            release: Arc::new(release),
             schema: schema::Settings {
                 lock_timeout: schema.lock_timeout,
                 retry_for: schema.retry_for,
@@ -208,5 +216,34 @@ impl Request {
     /// Who asks, for which commit.
     pub fn by(self, actor: Actor, revision: Option<Revision>) -> Self {
         Self { actor, revision, ..self }
+    }
+}
+
+impl Fleet {
+    fn of(written: &pipeline::Fleet) -> Self {
+        let targets = match &written.targets {
+            pipeline::Targets::Listed(all) => {
+                Source::Listed(all.iter().map(|target| (target.name.clone(), target.url.clone())).collect())
+            }
+            pipeline::Targets::Query(sql) => Source::Query(sql.clone()),
+        };
+        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let amount = |amount| match amount {
+            pipeline::Amount::Number(number) => fleet::Amount::Number(size(number)),
+            pipeline::Amount::Percent(share) => fleet::Amount::Percent(size(share)),
+        };
+        let wave = |wave: &pipeline::Wave| fleet::Wave {
+            name: wave.name.clone(),
+            matching: wave.matching.clone(),
+            take: wave.take.map(amount),
+            max_parallel: size(wave.max_parallel),
+            soak: wave.soak,
+            failure_budget: amount(wave.failure_budget),
+        };
+        Self {
+            targets,
+            waves: written.waves.iter().map(wave).collect(),
+            verify: written.waves.iter().map(|wave| wave.verify.clone()).collect(),
+        }
     }
 }

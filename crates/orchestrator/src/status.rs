@@ -92,7 +92,7 @@ pub async fn status(request: &Request) -> Result<(Status, Vec<sql::Problem>), Fa
     Ok((status, plan.schema.findings))
 }
 
-async fn last(session: &mut Session, request: &Request) -> Result<Option<LastDeployment>, Error> {
+pub(crate) async fn last(session: &mut Session, request: &Request) -> Result<Option<LastDeployment>, Error> {
     if !postgres::ledger::exists(session, &request.ledger).await? {
         return Ok(None);
     }

@@ -66,6 +66,16 @@ codes! {
     BAD_KEY = "E415";
     /// A private key is written out in pipeline.yaml.
     LITERAL_KEY = "E416";
+    /// A fleet without databases, or with two sources of them.
+    NO_FLEET = "E470";
+    /// A database of a fleet without a proper name, with one that another has, or without exactly one source of its URL.
+    BAD_TARGET = "E471";
+    /// Waves that cannot be: one that takes nothing in particular before the last, a last one that does not take the rest, a name twice, an amount that is none.
+    BAD_WAVE = "E472";
+    /// Something that does not go together with a fleet.
+    NOT_WITH_A_FLEET = "E473";
+    /// The file of a fleet's databases cannot be read, or a line of it is not `name url`.
+    BAD_FLEET_FILE = "E474";
 }
 
 #[cfg(test)]

@@ -26,6 +26,25 @@ pub enum Database {
     Url(SecretString),
 }
 
+/// Where a URL may come from: written out, from a file, from a program.
+pub(crate) struct Source<'r>(
+    pub(crate) Option<&'r At<String>>,
+    pub(crate) Option<&'r At<String>>,
+    pub(crate) Option<&'r [At<String>]>,
+);
+
+impl<'r> From<&'r raw::DatabaseSource> for Source<'r> {
+    fn from(raw: &'r raw::DatabaseSource) -> Self {
+        Self(raw.url.as_ref(), raw.url_file.as_ref(), raw.url_command.as_deref())
+    }
+}
+
+impl<'r> From<&'r raw::FleetTarget> for Source<'r> {
+    fn from(raw: &'r raw::FleetTarget) -> Self {
+        Self(raw.url.as_ref(), raw.url_file.as_ref(), raw.url_command.as_deref())
+    }
+}
+
 impl raw::Database {
     pub(crate) fn is_embedded(&self) -> bool {
         matches!(self, Self::Text(text) if text.value == EMBEDDED)
@@ -60,26 +79,34 @@ impl Reading<'_> {
         let url = match raw {
             raw::Database::Text(text) if text.value == EMBEDDED => return Some(Database::Embedded),
             raw::Database::Text(text) => self.url(text, gated)?,
-            raw::Database::Mapping(source) => match (&source.url, &source.url_file, &source.url_command) {
-                (Some(url), None, None) => self.url(url, gated)?,
-                (None, Some(file), None) => self.url_file(file, base)?,
-                (None, None, Some(command)) => self.url_command(command, base)?,
-                (url, file, command) => {
-                    let written =
-                        [url.as_ref(), file.as_ref(), command.as_ref().and_then(|words| words.first())];
-                    let place = written.into_iter().flatten().max_by_key(|one| one.start).unwrap_or(name);
-                    let message = format!("`database` of `{}` needs exactly one source", name.value);
-                    self.refuse(
-                        code::BAD_DATABASE,
-                        place.span(),
-                        message,
-                        "one of url, url_file and url_command",
-                    );
-                    return None;
-                }
-            },
+            raw::Database::Mapping(source) => {
+                let message = format!("`database` of `{}` needs exactly one source", name.value);
+                self.source(source.into(), name, (code::BAD_DATABASE, message), gated, base)?
+            }
         };
         Some(Database::Url(url))
+    }
+
+    /// The URL from its one source; what is said where there are none or two stands at the last of them.
+    pub(crate) fn source(
+        &mut self,
+        Source(url, file, command): Source<'_>,
+        name: &At<String>,
+        (code, message): (&'static str, String),
+        gated: bool,
+        base: &Path,
+    ) -> Option<SecretString> {
+        match (url, file, command) {
+            (Some(url), None, None) => self.url(url, gated),
+            (None, Some(file), None) => self.url_file(file, base),
+            (None, None, Some(command)) => self.url_command(command, base),
+            (url, file, command) => {
+                let written = [url, file, command.and_then(|words| words.first())];
+                let place = written.into_iter().flatten().max_by_key(|one| one.start).unwrap_or(name);
+                self.refuse(code, place.span(), message, "one of url, url_file and url_command");
+                None
+            }
+        }
     }
 
     fn url(&mut self, written: &At<String>, gated: bool) -> Option<SecretString> {
@@ -154,18 +181,7 @@ impl Reading<'_> {
     /// A resolved URL; messages name where it came from and never what it is.
     fn checked(&mut self, url: String, written: &At<String>, origin: &str) -> Option<SecretString> {
         let trimmed = url.trim();
-        let wrong = if self.variables.is_none() {
-            None
-        } else if trimmed.is_empty() {
-            Some("is empty")
-        } else if trimmed.chars().any(|one| one.is_whitespace() || one.is_control()) {
-            Some("has white space in it")
-        } else if !has_scheme(trimmed) {
-            Some("does not start with postgres://")
-        } else {
-            None
-        };
-        if let Some(wrong) = wrong {
+        if let Some(wrong) = wrong_with(trimmed).filter(|_| self.variables.is_some()) {
             self.refuse(
                 code::BAD_DATABASE,
                 written.span(),
@@ -176,6 +192,19 @@ impl Reading<'_> {
         }
         self.secrets.add(trimmed);
         Some(SecretString::from(trimmed.to_owned()))
+    }
+}
+
+/// Why a resolved text is no URL of ours.
+pub(crate) fn wrong_with(url: &str) -> Option<&'static str> {
+    if url.is_empty() {
+        Some("is empty")
+    } else if url.chars().any(|one| one.is_whitespace() || one.is_control()) {
+        Some("has white space in it")
+    } else if !has_scheme(url) {
+        Some("does not start with postgres://")
+    } else {
+        None
     }
 }
 

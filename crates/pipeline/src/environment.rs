@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::at::At;
 use crate::code;
 use crate::database::Database;
+use crate::fleet::{Around, Fleet};
 use crate::gates::Gates;
 use crate::hooks::Hooks;
 use crate::raw::{self, Raw};
@@ -22,6 +23,8 @@ pub struct Environment {
     pub name: String,
     /// Its database.
     pub database: Database,
+    /// The databases in place of the one above, which then keeps account of them.
+    pub fleet: Option<Fleet>,
     /// Where every pending file must have succeeded before.
     pub after: Vec<String>,
     /// What else has to be true before a deploy.
@@ -96,10 +99,15 @@ impl Reading<'_> {
         let verify = self.verification(verify, pipeline, &name.value);
         let fixtures = raw.fixtures.as_ref().and_then(|fixtures| self.fixtures(fixtures, raw));
         let gates = self.gates(raw, base);
+        let around = Around { services: services.as_ref(), hooks: &hooks };
+        let fleet = raw.fleet.as_ref().map(|fleet| self.fleet(fleet, (name, raw), pipeline, &around, base));
         let database = self.database(raw.database.as_ref()?, name, raw.is_gated(), base)?;
+        // What is wrong with a fleet is among the problems.
+        let fleet = fleet.map_or(Some(None), |fleet| fleet.map(Some))?;
         Some(Environment {
             name: name.value.clone(),
             database,
+            fleet,
             after,
             gates,
             fixtures,

@@ -83,6 +83,9 @@ pub(crate) const APPROVAL_VALID_FOR: Limit<Duration> = limit(WEEK, s(60), s(90 *
 pub(crate) const WINDOW: Limit<Duration> = limit(s(3600), s(60), s(366 * 24 * 3600));
 pub(crate) const RECEIPT_MAX_AGE: Limit<Duration> = limit(s(30 * 24 * 3600), s(60), s(3650 * 24 * 3600));
 
+pub(crate) const FLEET_PARALLEL: Limit<u64> = limit(8, 1, 500);
+pub(crate) const WAVE_SOAK: Limit<Duration> = limit(s(0), ms(0), s(30 * 24 * 3600));
+
 pub(crate) const LEDGER_SCHEMA: &str = "pgdeploy";
 pub(crate) const SCHEMA_PATH: &str = "migrations";
 pub(crate) const SNAPSHOT_PATH: &str = "schema.sql";

@@ -259,6 +259,7 @@ impl Pipeline {
         Ok(Environment {
             name: "rehearsal".to_owned(),
             database: Database::Embedded,
+            fleet: None,
             after: Vec::new(),
             gates: Gates::default(),
             fixtures: None,

@@ -13,8 +13,10 @@ use crate::limit as limits;
 mod services;
 
 pub(crate) use services::{Command, Health, Hook, Hooks, Quiesced, Services, Verification};
+mod fleet;
 mod gates;
 
+pub(crate) use fleet::{Amount, Fleet, FleetTarget, Match, Wave};
 pub(crate) use gates::{Approvals, PublicKeys, Receipt, Receipts, Window};
 
 /// How a release reaches its databases: the three stages, the environments, and what surrounds them.
@@ -248,6 +250,8 @@ pub(crate) struct Environment {
     /// `embedded`, a URL such as "${PRODUCTION_DATABASE_URL}", or where to get it: { url_file: .. } or { url_command: [..] }.
     #[schemars(required)]
     pub(crate) database: Option<Database>,
+    /// Many databases in place of one; `database` is then the one that keeps account of them.
+    pub(crate) fleet: Option<Fleet>,
     /// The environments in which every pending file must have succeeded before, byte for byte.
     pub(crate) after: Option<Vec<At<String>>>,
     /// How long every pending file must have been in each environment of `after`, counted from the end of the first deploy there that ended well. At most 365 days.

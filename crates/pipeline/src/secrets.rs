@@ -1,5 +1,7 @@
 //! What must not be shown where other programs' words are.
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::url::passwords;
@@ -9,7 +11,7 @@ const LEAST: usize = 4;
 
 /// Values of variables, URLs and their passwords.
 #[derive(Debug, Clone, Default)]
-pub struct Secrets(Vec<SecretString>);
+pub struct Secrets(Arc<Vec<SecretString>>);
 
 impl Secrets {
     /// A value, and the passwords in it: as they are written, and as the server gets to see them.
@@ -25,9 +27,11 @@ impl Secrets {
     fn keep(&mut self, value: &str) {
         let value = value.trim();
         if value.chars().count() >= LEAST && !self.0.iter().any(|known| known.expose_secret() == value) {
-            self.0.push(SecretString::from(value.to_owned()));
+            // One copy for all that know the same ones: a fleet's deploys all do.
+            let all = Arc::make_mut(&mut self.0);
+            all.push(SecretString::from(value.to_owned()));
             // What holds another one goes first.
-            self.0.sort_by_key(|known| std::cmp::Reverse(known.expose_secret().len()));
+            all.sort_by_key(|known| std::cmp::Reverse(known.expose_secret().len()));
         }
     }
 
@@ -39,7 +43,7 @@ impl Secrets {
     /// A text with `***` for each of them, and for the password of any URL.
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for secret in &self.0 {
+        for secret in self.0.iter() {
             text = text.replace(secret.expose_secret(), "***");
         }
         for range in passwords(&text).into_iter().rev() {

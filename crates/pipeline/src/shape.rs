@@ -9,6 +9,7 @@ use serde_yaml::{Mapping, Value};
 use crate::code;
 use crate::node::{Content, Entry, Node};
 use crate::problem::{MAX_PROBLEMS, Problem};
+use crate::raw::Amount;
 use crate::text::Document;
 
 pub(crate) struct Shape<'a> {
@@ -169,6 +170,8 @@ fn fits(node: &Node, schema: &Schema) -> bool {
         Content::List(_) => schema["type"] == "array",
         Content::Scalar { text, plain } => match schema["type"].as_str() {
             Some("integer") => *plain && scalar(text) == Scalar::Whole,
+            // What else it may be is told where it is read.
+            None if schema["title"] == Amount::TITLE => !text.is_empty(),
             // A bare number is refused as a duration, where the message can say which unit to write.
             Some("string") if schema["title"] == crate::duration::TITLE && !text.is_empty() => true,
             Some("string") => !plain || scalar(text) == Scalar::Text,
@@ -190,6 +193,7 @@ fn expected(schema: &Schema) -> &'static str {
         Some("object") => "a mapping",
         Some("array") => "a list",
         Some("integer") => "a whole number",
+        None if schema["title"] == Amount::TITLE => Amount::TITLE,
         _ if schema["title"] == crate::duration::TITLE => "a duration",
         _ => "text",
     }

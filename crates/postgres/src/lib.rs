@@ -12,6 +12,7 @@
 mod address;
 mod backoff;
 mod cancel;
+mod clerk;
 mod error;
 pub mod fitness;
 pub mod holders;
@@ -26,6 +27,7 @@ pub mod wait;
 
 pub use backoff::Backoff;
 pub use cancel::{Canceller, cancel_on};
+pub use clerk::Clerk;
 pub use error::{Class, Error, ScriptError, ServerError};
 pub use lock::{Holder, LockError, LockKey, RunLock};
 pub use notice::{Notice, Notices, Severity, notice_layer};

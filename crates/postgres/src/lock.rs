@@ -4,6 +4,7 @@
 //! it does not hold up CREATE INDEX CONCURRENTLY, and it is gone with its process. It is polled and never waited for:
 //! a waiter in `pg_advisory_lock()` has a snapshot, and a concurrent index build waits for that snapshot.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
+use crate::clerk::Clerk;
 use crate::error::Error;
 use crate::query::query;
 use crate::session::Session;
@@ -82,6 +84,10 @@ pub struct RunLock {
     lost: CancellationToken,
     release: oneshot::Sender<()>,
     beating: JoinHandle<()>,
+    /// One that nobody uses now; see [`Self::lend`].
+    spare: Mutex<Option<Session>>,
+    /// One that keeps the ledger, for who else has something to ask now and then.
+    clerk: Mutex<Option<Clerk>>,
 }
 
 impl RunLock {
@@ -112,12 +118,54 @@ impl RunLock {
         let lost = CancellationToken::new();
         let (release, released) = oneshot::channel();
         let beating = tokio::spawn(beat(session, lost.clone(), released));
-        Ok(Self { target: target.clone(), key, pid, lost, release, beating })
+        Ok(Self {
+            target: target.clone(),
+            key,
+            pid,
+            lost,
+            release,
+            beating,
+            spare: Mutex::default(),
+            clerk: Mutex::default(),
+        })
     }
 
     /// A session that may write.
     pub async fn session(&self, role: &str) -> Result<Session, Error> {
+        if let Some(mut spare) = self.take_back()
+            && spare.renew(role).await.is_ok()
+        {
+            return Ok(spare);
+        }
         self.target.connect(role).await
+    }
+
+    /// Gives a session to whoever asks for one next: where connections are scarce, two that take turns are one.
+    pub fn lend(&self, session: Session) {
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+    }
+
+    /// Ends a session; where connections are scarce it is kept for whoever asks for one next.
+    pub async fn done_with(&self, session: Session) {
+        match self.shared() {
+            Some(_) => self.lend(session),
+            None => session.close().await,
+        }
+    }
+
+    /// Lets others use the session that keeps the ledger.
+    pub fn share(&self, clerk: Clerk) {
+        *self.clerk.lock().unwrap_or_else(PoisonError::into_inner) = Some(clerk);
+    }
+
+    /// The session that keeps the ledger, where it is shared.
+    pub fn shared(&self) -> Option<Clerk> {
+        self.clerk.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was lent, if nobody has asked for it.
+    pub fn take_back(&self) -> Option<Session> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The database the lock is on.
@@ -142,6 +190,10 @@ impl RunLock {
 
     /// Gives the lock back. Dropping it has the same effect, a moment later.
     pub async fn release(self) {
+        let clerk = self.clerk.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(clerk) = clerk {
+            clerk.close().await;
+        }
         let _ = self.release.send(());
         let _ = self.beating.await;
     }

@@ -155,6 +155,12 @@ impl Session {
         )
     }
 
+    /// As a new one would be, under another name.
+    pub(crate) async fn renew(&mut self, role: &str) -> Result<(), Error> {
+        self.reset().await?;
+        self.run(&format!("SET application_name = 'pgdeploy/{role}'")).await.map(drop)
+    }
+
     /// From now on waits for whoever holds a table, but not for ever: for reading the catalog and for our own records.
     pub async fn bounded(&mut self) -> Result<(), Error> {
         self.run("SET lock_timeout = '10s'").await.map(drop)

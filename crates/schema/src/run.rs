@@ -195,7 +195,7 @@ async fn steps(
     if let Some(due) = fixtures {
         due.load(stage, &mut session).await?;
     }
-    session.close().await;
+    stage.lock.done_with(session).await;
     Ok(())
 }
 

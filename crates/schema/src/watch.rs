@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use postgres::holders::{self, Blocker};
-use postgres::{Error, Row, RunLock, Session, query};
+use postgres::{Clerk, Error, Row, RunLock, Session, query};
 use tokio::task::JoinHandle;
 
 use crate::event::BlockedBy;
@@ -55,12 +55,16 @@ impl Watch {
         let glance = GLANCE.min(settings.lock_timeout / 4).max(Duration::from_millis(10));
         let looker =
             Looker { pid, seen: seen.clone(), kill_after: settings.kill_blockers, glance, damage: 0.0 };
-        let target = lock.target().clone();
+        let (target, shared) = (lock.target().clone(), lock.shared());
         let task = tokio::spawn(async move {
             tokio::time::sleep(glance).await;
-            if let Ok(session) = target.connect("watch").await {
+            let eyes = match shared {
+                Some(shared) => Ok(shared),
+                None => target.connect("watch").await.map(Clerk::new),
+            };
+            if let Ok(eyes) = eyes {
                 // What ends the watch is the session's end or the attempt's.
-                let _ = looker.look_on(session).await;
+                let _ = looker.look_on(eyes).await;
             }
         });
         Self { seen, task }
@@ -92,10 +96,11 @@ struct Looker {
 }
 
 impl Looker {
-    async fn look_on(mut self, mut session: Session) -> Result<(), Error> {
+    async fn look_on(mut self, eyes: Clerk) -> Result<(), Error> {
         // When this wait was last looked at.
         let mut looked: Option<Instant> = None;
         loop {
+            let mut session = eyes.session().await;
             if !waits(&mut session, self.pid).await? {
                 looked = None;
             } else if looked.is_none_or(|at| at.elapsed() >= LOOK) {
@@ -103,6 +108,7 @@ impl Looker {
                 looked = Some(Instant::now());
                 self.look(&mut session, since).await?;
             }
+            drop(session);
             tokio::time::sleep(self.glance).await;
         }
     }

@@ -13,6 +13,11 @@ use crate::table::Table;
 use set::Set;
 use tool::{Tool, Verb};
 
+/// The program of ours, built beside this one.
+pub(crate) fn pgdeploy() -> Result<std::path::PathBuf> {
+    Ok(tool::pgdeploy()?.program().to_owned())
+}
+
 /// Many small migrations, by pgdeploy and by its peers, beside psql doing the same transactions
 #[derive(Debug, clap::Args)]
 pub(crate) struct Migrations {

@@ -45,6 +45,10 @@ pub(crate) fn pgdeploy() -> Result<Tool> {
 }
 
 impl Tool {
+    pub(crate) fn program(&self) -> &std::path::Path {
+        &self.program
+    }
+
     pub(crate) fn is_installed(&self) -> bool {
         self.program.exists()
     }

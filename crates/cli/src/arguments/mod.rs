@@ -4,6 +4,7 @@ mod backfill;
 mod container;
 mod deploy;
 mod dev;
+mod fleet;
 mod gates;
 mod guard;
 mod history;
@@ -19,6 +20,7 @@ pub(crate) use backfill::{Backfill, Quarantine, Steer};
 pub(crate) use container::{Run, Until, Wait, WhenAhead};
 pub(crate) use deploy::{Deploy, DeployProduction, Plan, Status};
 pub(crate) use dev::{Dev, SchemaOf};
+pub(crate) use fleet::{Fleet, FleetList, FleetRetry};
 pub(crate) use gates::{Acting, Approvals, Approve, Hold, Ledger, Overriding, Receipt};
 pub(crate) use guard::{Check, Guard, GuardReport};
 pub(crate) use history::{Baseline, Repair, RepairKind, Rollback};
@@ -47,13 +49,15 @@ Examples:
   pgdeploy status --env production    where an environment stands
   pgdeploy index list                 every index, and what is wrong with it
   pgdeploy backfill run               run the backfills, on any number of machines at once
+  pgdeploy fleet retry --failed       the databases of a fleet that have failed, once more
 
 Exit codes:
   0 done (warnings allowed)   1 the schema gate failed   2 usage, configuration, files
   3 with --detailed-exitcode: changes pending / done with warnings
   6 the guard refused a file, nothing touched
   4 a gate refused, nothing touched   5 history and files contradict, nothing touched
-  7 a service, a hook, a health check or verify failed   69 database unreachable in time   75 try again, nothing applied
+  7 a service, a hook, a health check or verify failed
+  8 more databases of a fleet failed than may   69 database unreachable in time   75 try again, nothing applied
   74 the result could not be written to stdout
   77 login or permission   126 run, wait: the program cannot be executed
   130, 143 interrupted after a clean stop";
@@ -198,6 +202,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Index,
     },
+    /// The databases of an environment that is a fleet: how each stands, and another try for those that failed
+    Fleet {
+        #[command(subcommand)]
+        command: Fleet,
+    },
     /// The embedded server of an environment with `database: embedded`
     Dev {
         #[command(subcommand)]
@@ -222,7 +231,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Environment {
-    /// The environment; default: the only one, or `dev` where that one is embedded
+    /// The environment; default: the only one, or `dev` where that one is embedded. NAME/DATABASE is one of a fleet
     #[arg(long = "env", global = true, value_name = "NAME", env = "PGDEPLOY_ENV", hide_env_values = true)]
     pub(crate) name: Option<String>,
 }

@@ -19,8 +19,9 @@ pub(crate) async fn run(global: &Global, arguments: &Adopt) -> Result<ExitCode, 
         .map_err(|problem| context.tell(&Failure::files(vec![problem])))?;
     let settle: BTreeMap<String, Settle> = arguments.settle.iter().cloned().collect();
     let signals = listen(&context)?;
-    let mut prepared =
-        context.prepare(Prepare { with_upstreams: false, actor: arguments.actor.as_deref() }).await?;
+    let mut prepared = context
+        .prepare(Prepare { with_upstreams: false, actor: arguments.actor.as_deref(), ..Prepare::default() })
+        .await?;
     prepared.request.exit = signals.exit(false);
     let exit = prepared.request.exit.clone();
     let result = orchestrator::adopt(

@@ -22,7 +22,9 @@ pub(crate) async fn run(
     let context = Context::load(global, environment.name.as_deref())?;
     let actor = steer_of(&command).and_then(|steer| steer.actor.clone());
     let signals = Signals::listen(|| {}).map_err(|error| context.tell_error(&error.into()))?;
-    let prepared = context.prepare(Prepare { with_upstreams: false, actor: actor.as_deref() }).await?;
+    let prepared = context
+        .prepare(Prepare { with_upstreams: false, actor: actor.as_deref(), ..Prepare::default() })
+        .await?;
     let done = act(&context, &prepared.request, command, &signals).await;
     prepared.finish().await;
     done.map_err(|failure| context.tell(&failure))

@@ -13,8 +13,9 @@ pub(crate) async fn run(global: &Global, arguments: &Baseline) -> Result<ExitCod
     let vouch = &arguments.vouch;
     let context = Context::load(global, vouch.environment.name.as_deref())?;
     let signals = listen(&context)?;
-    let mut prepared =
-        context.prepare(Prepare { with_upstreams: false, actor: vouch.actor.as_deref() }).await?;
+    let mut prepared = context
+        .prepare(Prepare { with_upstreams: false, actor: vouch.actor.as_deref(), ..Prepare::default() })
+        .await?;
     prepared.request.exit = signals.exit(false);
     let exit = prepared.request.exit.clone();
     let result =

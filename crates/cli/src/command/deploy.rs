@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use orchestrator::{Observer, Override, PlanFile, Record, Report};
 
 use crate::arguments::{Deploy, Format, Global};
+use crate::command::fleet;
 use crate::context::{Context, Prepare, Told, tell_configuration};
 use crate::exit;
 use crate::output::{say, tell};
@@ -14,14 +15,18 @@ use crate::signals::Signals;
 
 pub(crate) async fn run(global: &Global, deploy: &Deploy) -> Result<ExitCode, Told> {
     let context = Context::load(global, deploy.environment.name.as_deref())?;
+    if context.environment.fleet.is_some() {
+        return fleet::deploy(&context, deploy).await;
+    }
     let signals = listen(&context)?;
     if let Some(Err(error)) = context.environment.gates.receipt.as_ref().map(|receipt| &receipt.key) {
         return Err(tell_configuration(error, context.format, context.style));
     }
     let expected = deploy.plan.as_deref().map(PlanFile::read).transpose();
     let expected = expected.map_err(|failure| context.tell(&failure))?;
-    let mut prepared =
-        context.prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref() }).await?;
+    let mut prepared = context
+        .prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref(), ..Prepare::default() })
+        .await?;
     prepared.request.exit = signals.exit(deploy.detailed_exitcode);
     prepared.request.settled_hooks.clone_from(&deploy.settle_hook);
     prepared.request.expected = expected;
@@ -48,7 +53,7 @@ pub(crate) fn listen(context: &Context) -> Result<Signals, Told> {
 }
 
 /// Shows the records of some work as they happen, in the format that was asked for.
-pub(crate) async fn watched(context: &Context, work: impl AsyncFnOnce(Observer<'_>) -> Report) -> Report {
+pub(crate) async fn watched<T>(context: &Context, work: impl AsyncFnOnce(Observer<'_>) -> T) -> T {
     match context.format {
         Format::Text if !context.quiet => {
             let screen = Screen::new(context.style);

@@ -93,6 +93,9 @@ async fn asked(pipeline: &pipeline::Pipeline, name: &str) -> Result<BTreeSet<u64
     let environment = pipeline.environment(name, &|name| std::env::var(name).ok()).map_err(|error| {
         error.problems.first().map_or_else(String::new, |problem| problem.message.clone())
     })?;
+    if environment.fleet.is_some() {
+        return Err("it is a fleet".into());
+    }
     let existing = existing_database(pipeline, &environment).await;
     let Some(database) = existing.map_err(|error| chain(&error))? else {
         return Ok(BTreeSet::new());

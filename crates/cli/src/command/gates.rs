@@ -158,7 +158,9 @@ async fn with(
 ) -> Result<ExitCode, Told> {
     let context = Context::load(global, environment.name.as_deref())?;
     let actor = acting.and_then(|acting| acting.actor.as_deref());
-    let prepared = context.prepare(Prepare { with_upstreams: false, actor }).await?;
+    let prepared = context
+        .prepare(Prepare { with_upstreams: false, actor, with_a_fleet: context.member.is_none() })
+        .await?;
     let done = work(&prepared.request, &context).await;
     prepared.finish().await;
     done.map_err(|failure| context.tell(&failure))?;

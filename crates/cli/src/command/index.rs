@@ -29,8 +29,9 @@ pub(crate) async fn list(global: &Global, arguments: &IndexList) -> Result<ExitC
 pub(crate) async fn repair(global: &Global, arguments: &IndexRepair) -> Result<ExitCode, Told> {
     let context = Context::load(global, arguments.environment.name.as_deref())?;
     let signals = listen(&context)?;
-    let mut prepared =
-        context.prepare(Prepare { with_upstreams: false, actor: arguments.actor.as_deref() }).await?;
+    let mut prepared = context
+        .prepare(Prepare { with_upstreams: false, actor: arguments.actor.as_deref(), ..Prepare::default() })
+        .await?;
     prepared.request.exit = signals.exit(arguments.detailed_exitcode);
     let (request, name) = (&prepared.request, arguments.index.as_deref());
     let report = watched(&context, async |observer| {

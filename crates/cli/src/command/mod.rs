@@ -9,6 +9,7 @@ mod config;
 mod deploy;
 mod dev;
 mod extract;
+mod fleet;
 mod gates;
 mod guard;
 mod index;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use crate::arguments::{Arguments, Command, Format, Index};
+use crate::arguments::{Arguments, Command, Fleet, Format, Index};
 use crate::output::say_bytes;
 use crate::render::json;
 
@@ -42,7 +43,10 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         // Its lines are the events of a deploy, whatever comes of it.
         if matches!(
             arguments.command,
-            Command::Deploy(_) | Command::Run(_) | Command::Index { command: Index::Repair(_) }
+            Command::Deploy(_)
+                | Command::Run(_)
+                | Command::Index { command: Index::Repair(_) }
+                | Command::Fleet { command: Fleet::Retry(_) }
         ) {
             global.format = Format::Events;
         }
@@ -78,6 +82,8 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Command::Hold { command, environment } => gates::hold(&global, &environment, &command).await,
         Command::Ledger { command, environment } => gates::ledger(&global, &environment, &command).await,
         Command::Receipt { command } => gates::receipt(&global, &command),
+        Command::Fleet { command: Fleet::List(list) } => fleet::list(&global, &list).await,
+        Command::Fleet { command: Fleet::Retry(retry) } => fleet::retry(&global, &retry).await,
         Command::Status(arguments) => status::run(&global, &arguments).await,
         Command::Dev { command, environment } => dev::run(&global, &environment, command).await,
         Command::Manifest(arguments) => manifest::run(&global, &arguments),

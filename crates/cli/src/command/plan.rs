@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use orchestrator::Failure;
 
 use crate::arguments::{Format, Global, Plan};
-use crate::command::proof;
+use crate::command::{fleet, proof};
 use crate::context::{Context, Prepare, Told};
 use crate::exit;
 use crate::output::say;
@@ -14,8 +14,12 @@ use crate::render::{self, backfills, json, overview};
 pub(crate) async fn run(global: &Global, arguments: &Plan) -> Result<ExitCode, Told> {
     let look = &arguments.look;
     let context = Context::load(global, look.environment.name.as_deref())?;
-    let prepared =
-        context.prepare(Prepare { with_upstreams: true, actor: arguments.actor.as_deref() }).await?;
+    if context.environment.fleet.is_some() && context.member.is_none() {
+        return fleet::plan(&context, arguments).await;
+    }
+    let prepared = context
+        .prepare(Prepare { with_upstreams: true, actor: arguments.actor.as_deref(), ..Prepare::default() })
+        .await?;
     let planned = orchestrator::plan(&prepared.request).await;
     let proven = match (&planned, arguments.prove) {
         (Ok(plan), true) => Some(proof::of(&prepared, plan).await),

@@ -20,8 +20,9 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Result<ExitCode, To
     let context = Context::load(global, deploy.environment.name.as_deref())?;
     exec::look_for(&arguments.command).map_err(|failure| context.tell(&failure))?;
     let signals = listen(&context)?;
-    let mut prepared =
-        context.prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref() }).await?;
+    let mut prepared = context
+        .prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref(), ..Prepare::default() })
+        .await?;
     let request = &mut prepared.request;
     request.exit = signals.exit(deploy.detailed_exitcode);
     request.starts_an_application = true;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use orchestrator::{Failure, Proof, Verdict};
 
 use crate::arguments::{Format, Global, Status};
+use crate::command::fleet;
 use crate::context::{Context, Prepare, Told};
 use crate::exit;
 use crate::output::say;
@@ -13,6 +14,9 @@ use crate::render::{diagnostic, json, overview};
 
 pub(crate) async fn run(global: &Global, arguments: &Status) -> Result<ExitCode, Told> {
     let context = Context::load(global, arguments.look.environment.name.as_deref())?;
+    if context.environment.fleet.is_some() && context.member.is_none() {
+        return fleet::status(&context, arguments).await;
+    }
     let prepared = context.prepare(Prepare::default()).await?;
     let looked = orchestrator::status(&prepared.request).await;
     let proof = match (&looked, arguments.verify) {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use orchestrator::{Awaited, Wanted};
+use orchestrator::{Awaited, Failure, Wanted};
 
 use super::deploy::listen;
 use crate::arguments::{Global, Until, Wait};
@@ -14,6 +14,10 @@ pub(crate) async fn run(global: &Global, arguments: &Wait) -> Result<ExitCode, T
     // stdout is the program's.
     results_to_stderr();
     let context = Context::load(global, arguments.environment.name.as_deref())?;
+    if context.environment.fleet.is_some() {
+        let what = "a program waits for one database: give it an environment of its own";
+        return Err(context.tell(&Failure::not_with_a_fleet(&context.environment.name, what)));
+    }
     exec::look_for(&arguments.command).map_err(|failure| context.tell(&failure))?;
     let signals = listen(&context)?;
     let release = match arguments.for_release {

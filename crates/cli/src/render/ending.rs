@@ -1,6 +1,6 @@
 //! The last lines of a deploy: how it ended, and what to do next.
 
-use orchestrator::{Failure, Report, Verdict};
+use orchestrator::{Failure, LastDeployment, Report, Verdict};
 
 use crate::render::words::time;
 use crate::render::{Style, diagnostic};
@@ -15,7 +15,9 @@ pub(crate) fn of_deploy(report: &Report, environment: &str, style: Style) -> Str
         Verdict::Warnings => style.warning("SUCCEEDED WITH WARNINGS"),
         Verdict::TryAgain => style.bad("FAILED, try again"),
         Verdict::Interrupted => style.warning("INTERRUPTED"),
-        Verdict::GateFailed | Verdict::ServiceFailed | Verdict::Unreachable => style.bad("FAILED"),
+        Verdict::GateFailed | Verdict::ServiceFailed | Verdict::BeyondBudget | Verdict::Unreachable => {
+            style.bad("FAILED")
+        }
         // With a number it had begun, and something may be in.
         _ if report.deployment.is_some() => style.bad("FAILED"),
         Verdict::Refused | Verdict::Guard | Verdict::Integrity | Verdict::Unusable | Verdict::Denied => {
@@ -40,7 +42,7 @@ pub(crate) fn of_deploy(report: &Report, environment: &str, style: Style) -> Str
 pub(crate) fn of_failure(failure: &Failure, environment: &str, style: Style) -> String {
     let mut text = format!("  {} {}\n", style.bad(failure.code), failure.message);
     for line in &failure.evidence {
-        text.push_str(&format!("       {}\n", indented(line, 7)));
+        text.push_str(&format!("       {}\n", indented(&named(line, environment), 7)));
     }
     if !failure.problems.is_empty() {
         text.push_str(&format!("\n{}\n\n", diagnostic::all(&failure.problems, style)));
@@ -60,5 +62,17 @@ pub(crate) fn named(next: &str, environment: &str) -> String {
     match environment {
         "" => next.replace(" --env {env}", ""),
         name => next.replace("{env}", name),
+    }
+}
+
+/// The newest deployment of a database, on one line.
+pub(crate) fn of_last(last: Option<&LastDeployment>) -> String {
+    match last {
+        None => "never deployed to\n".to_owned(),
+        Some(last) => {
+            let when = last.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+            let exit = last.exit.map(|exit| format!("   exit {exit}")).unwrap_or_default();
+            format!("deployment {}   {} by {} at {when}{exit}\n", last.number, last.status, last.actor)
+        }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod diagnostic;
 pub(crate) mod diff;
 pub(crate) mod ending;
+pub(crate) mod fleet;
 pub(crate) mod gates;
 pub(crate) mod indexes;
 pub(crate) mod json;

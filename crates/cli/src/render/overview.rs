@@ -5,9 +5,9 @@ use orchestrator::{
 };
 
 use crate::render::Style;
-use crate::render::gates;
 use crate::render::stage_lines::StageLines;
 use crate::render::words::{counted, grouped};
+use crate::render::{ending, gates};
 
 /// What a deploy would do.
 pub(crate) fn of_plan(plan: &PlanReport, style: Style) -> String {
@@ -50,14 +50,7 @@ pub(crate) fn of_status(status: &Status, style: Style) -> String {
         encrypted(&status.tls),
         &status.release[..12]
     );
-    text.push_str(&match &status.last {
-        None => "never deployed to\n".to_owned(),
-        Some(last) => {
-            let when = last.started_at.format("%Y-%m-%d %H:%M:%S UTC");
-            let exit = last.exit.map(|exit| format!("   exit {exit}")).unwrap_or_default();
-            format!("deployment {}   {} by {} at {when}{exit}\n", last.number, last.status, last.actor)
-        }
-    });
+    text.push_str(&ending::of_last(status.last.as_ref()));
     let ended = status.last.as_ref().filter(|last| last.status != "running");
     if let Some(said) = ended.and_then(unsettled_services) {
         text.push_str(&format!("services        {}\n", style.warning(said)));

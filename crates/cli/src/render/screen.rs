@@ -8,7 +8,7 @@ use orchestrator::{DeployEvent, Event, Record, StageName, StageResult};
 use crate::render::board::Board;
 use crate::render::overview::encrypted;
 use crate::render::words::{counted, grouped, milliseconds};
-use crate::render::{Style, stages};
+use crate::render::{Style, fleet, stages};
 
 /// Shows records to a person.
 pub(crate) struct Screen {
@@ -27,6 +27,7 @@ impl Screen {
         let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
         match &record.event {
             Event::Deploy(event) => self.deploy(&mut board, event, &record.env),
+            Event::Fleet(event) => fleet::event(&mut board, self.style, event, &record.env),
             Event::Schema(event) => stages::schema(&mut board, self.style, event),
             Event::Index(event) => stages::index(&mut board, self.style, event),
             Event::Backfill(event) => stages::backfill(&mut board, self.style, event),

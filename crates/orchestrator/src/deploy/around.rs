@@ -1,7 +1,7 @@
 //! What surrounds the stages of a deploy: services, hooks, verification.
 
 use pipeline::Point;
-use postgres::{RunLock, Session};
+use postgres::RunLock;
 use tokio_util::sync::CancellationToken;
 
 use super::{Part, Run};
@@ -9,6 +9,7 @@ use crate::deployment::Deployment;
 use crate::event::DeployEvent;
 use crate::failure::{Failure, Verdict, counted};
 use crate::hooks;
+use crate::main_session::MainSession;
 use crate::plan::Plan;
 use crate::services;
 use crate::services_state::ServicesState;
@@ -21,7 +22,7 @@ impl Run<'_> {
         &mut self,
         plan: &Plan,
         row: &mut Deployment,
-        session: &mut Session,
+        session: &mut MainSession,
         lock: &RunLock,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
@@ -70,7 +71,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(super) async fn hooks(
+    pub(crate) async fn hooks(
         &self,
         point: Point,
         has_work: bool,

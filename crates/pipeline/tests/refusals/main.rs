@@ -4,6 +4,7 @@
 
 mod environments;
 mod files;
+mod fleets;
 mod gates;
 mod keys;
 mod surroundings;
