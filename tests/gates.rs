@@ -117,6 +117,85 @@ fn nobody_approves_what_they_deploy_or_have_written_and_only_those_named_approve
     assert_eq!(recorded, "bob --actor production");
 }
 
+/// Runs git as somebody.
+fn git(directory: &std::path::Path, who: &str, arguments: &[&str]) {
+    let mut command = std::process::Command::new("git");
+    command.arg("-C").arg(directory).args(["-c", &format!("user.name={who}")]);
+    command.args(["-c", &format!("user.email={who}@example.com")]).args(arguments);
+    let run = command.output().expect("git");
+    assert!(run.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
+}
+
+#[test]
+fn in_a_shallow_clone_who_wrote_a_file_is_not_known_and_no_approval_counts() {
+    let project = behind("    approvals: { required: 1 }\n");
+    let path = project.path();
+    git(path, "alice", &["init", "-q", "-b", "main"]);
+    git(path, "alice", &["commit", "-qm", "first", "--allow-empty"]);
+    git(path, "alice", &["add", "."]);
+    git(path, "alice", &["commit", "-qm", "release"]);
+    git(path, "alice", &["commit", "-qm", "more", "--allow-empty"]);
+    git(path, "mallory", &["checkout", "-qb", "c"]);
+    project.write("migrations/0002_c.sql", b"ALTER TABLE a ADD c int;");
+    git(path, "mallory", &["add", "."]);
+    git(path, "mallory", &["commit", "-qm", "c"]);
+    git(path, "bob", &["checkout", "-q", "main"]);
+    git(path, "bob", &["merge", "-q", "--no-ff", "-m", "merge", "c"]);
+    project.pgdeploy(&["deploy", "--env", "staging", "--actor", "carol"]).exits(0);
+    let hash = plan(&project);
+    let (clone, deep) = (path.join("clone"), path.join("deep"));
+    let url = format!("file://{}", path.display());
+    for (directory, depth) in [(&clone, "1"), (&deep, "3")] {
+        let to = directory.display().to_string();
+        git(path, "bob", &["clone", "-q", "--depth", depth, &url, &to]);
+    }
+    let within = |directory: &std::path::Path, arguments: &[&str]| {
+        let config = directory.join("pipeline.yaml").display().to_string();
+        project.pgdeploy(&[&["--config", &config], arguments].concat())
+    };
+    let approve = |directory: &std::path::Path, who: &str| {
+        within(directory, &["approve", &hash, "--env", "production", "--actor", who])
+    };
+    approve(path, "mallory").exits(4).says("E423").says("mallory made the release");
+    for who in ["mallory", "bob"] {
+        let refused = approve(&clone, who).exits(4).says("E423").says("this is a shallow clone");
+        refused.says("git fetch --unshallow").says("who wrote ");
+    }
+    // A little deeper the last file is known, and what was there before is not.
+    approve(&deep, "mallory").exits(4).says("E423").says("mallory made the release");
+    approve(&deep, "bob").exits(4).says("E423").says("who wrote ").says("this is a shallow clone");
+    approve(path, "bob").exits(0);
+    let deploy = ["deploy", "--env", "production", "--actor", "ci"];
+    within(&clone, &deploy).exits(4).says("E406").says("cannot be judged").says("git fetch --unshallow");
+    is_untouched(&project);
+    within(&clone, &["approvals", "list", "--env", "production"]).exits(0).says("this is a shallow clone");
+    git(&clone, "bob", &["fetch", "-q", "--unshallow"]);
+    approve(&clone, "mallory").exits(4).says("mallory made the release");
+    within(&clone, &deploy).exits(0).says("by bob");
+    // What is in already nobody approves again: who wrote it does not matter, as deep as the clone goes.
+    project.write("migrations/0003_d.sql", b"ALTER TABLE a ADD d int;");
+    git(path, "mallory", &["add", "migrations"]);
+    git(path, "mallory", &["commit", "-qm", "d"]);
+    git(&deep, "bob", &["pull", "-q"]);
+    project.pgdeploy(&["deploy", "--env", "staging", "--actor", "carol"]).exits(0);
+    let hash = plan(&project);
+    let approve = |who: &str| within(&deep, &["approve", &hash, "--env", "production", "--actor", who]);
+    approve("mallory").exits(4).says("mallory made the release");
+    approve("bob").exits(0);
+}
+
+#[test]
+fn a_history_that_git_will_not_read_is_no_missing_one() {
+    let project = behind("    approvals: { required: 1 }\n");
+    git(project.path(), "alice", &["init", "-q", "-b", "main"]);
+    git(project.path(), "alice", &["add", "."]);
+    git(project.path(), "alice", &["commit", "-qm", "release"]);
+    let hash = plan(&project);
+    project.write(".git/HEAD", b"ref: refs/heads/gone\n");
+    let approve = ["approve", &hash, "--env", "production", "--actor", "alice"];
+    project.pgdeploy(&approve).exits(4).says("E423").says("git cannot read the history");
+}
+
 #[test]
 fn a_revoked_and_an_expired_approval_do_not_count() {
     let project = behind("    approvals: { valid_for: 1h }\n");

@@ -123,7 +123,8 @@ impl Context {
             .by(identity::actor(what.actor), identity::revision(&directory));
         request.secrets = secrets;
         if self.environment.gates.approvals.is_some() {
-            request.authors = identity::authors(&directory);
+            let files = request.release.files.iter().map(|file| file.path.clone()).collect();
+            (request.authors, request.authors_unknown) = identity::authors(&directory, files);
         }
         match &self.member {
             // A deploy goes through the fleet, whose gates and account are not the database's.

@@ -1,14 +1,17 @@
 //! Who deploys which commit: learned from flags, the CI's variables, git and the operating system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use orchestrator::{Actor, Revision};
+use orchestrator::{Actor, AuthorsUnknown, Revision};
 
 /// Variables in which CI systems name the person behind a run.
 const CI_VARIABLES: [&str; 4] =
     ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILDKITE_BUILD_CREATOR", "CIRCLE_USERNAME"];
+
+/// Files with their authors.
+type Authors = Vec<(PathBuf, Vec<String>)>;
 
 /// The person for the records.
 pub(crate) fn actor(flag: Option<&str>) -> Actor {
@@ -42,34 +45,62 @@ pub(crate) fn revision(directory: &Path) -> Option<Revision> {
     Some(Revision { commit, dirty })
 }
 
-/// Who wrote which file below a directory, by version control: the authors of every commit that touched it, with name and
-/// address. A merge is nobody's writing. Empty where there is no version control.
-pub(crate) fn authors(directory: &Path) -> Vec<(PathBuf, Vec<String>)> {
-    let log = output(Command::new("git").arg("-C").arg(directory).args([
+/// Who wrote which of a release's files, by version control: the authors of every commit that touched it, with name and
+/// address. A merge is nobody's writing. Empty where there is no version control; where there is and it cannot tell, those
+/// of which it cannot.
+pub(crate) fn authors(directory: &Path, files: Vec<PathBuf>) -> (Authors, Option<AuthorsUnknown>) {
+    let git = |arguments: &[&str]| output(Command::new("git").arg("-C").arg(directory).args(arguments));
+    let log = git(&[
         "-c",
         "core.quotePath=off",
+        "-c",
+        "log.showRoot=true",
         "log",
         "--no-merges",
         "--relative",
         "--name-only",
-        "--format=%x01%an%x02%ae",
+        "--format=%x01%P%x02%an%x02%ae",
         "--",
         ".",
-    ]));
-    let mut files: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
-    for commit in log.iter().flat_map(|log| log.split('\u{1}')) {
+    ]);
+    let Some(log) = log else {
+        let is_checkout = directory.canonicalize().is_ok_and(|full| full.ancestors().any(is_git));
+        let why = "git cannot read the history of this checkout";
+        let unknown = AuthorsUnknown { files, why, next: "git log; it says what is in its way" };
+        return (Vec::new(), is_checkout.then_some(unknown));
+    };
+    let is_shallow = git(&["rev-parse", "--is-shallow-repository"]).is_none_or(|answer| answer != "false");
+    let mut known: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    let mut cut_off: BTreeSet<PathBuf> = BTreeSet::new();
+    for commit in log.split('\u{1}') {
         let mut lines = commit.lines();
-        let people: Vec<&str> = lines.next().unwrap_or_default().split('\u{2}').collect();
-        for path in lines.filter(|line| !line.is_empty()) {
-            let known = files.entry(path.into()).or_default();
-            people.iter().filter(|one| !one.is_empty()).for_each(|one| {
-                if !known.iter().any(|other| other == one) {
-                    known.push((*one).to_owned());
+        let mut people = lines.next().unwrap_or_default().split('\u{2}');
+        let is_first = people.next().is_none_or(str::is_empty);
+        let people: Vec<&str> = people.filter(|one| !one.is_empty()).collect();
+        for path in lines.filter(|line| !line.is_empty()).map(PathBuf::from) {
+            if is_shallow && is_first {
+                // A clone was cut here, perhaps in a merge: all that was there already is said to be this commit's.
+                cut_off.insert(path);
+                continue;
+            }
+            let authors = known.entry(path).or_default();
+            for one in &people {
+                if !authors.iter().any(|other| other == one) {
+                    authors.push((*one).to_owned());
                 }
-            });
+            }
         }
     }
-    files.into_iter().collect()
+    let unknown = (!cut_off.is_empty()).then(|| AuthorsUnknown {
+        files: cut_off.into_iter().collect(),
+        why: "this is a shallow clone",
+        next: "git fetch --unshallow; in CI: fetch-depth: 0 of actions/checkout, GIT_DEPTH: 0 of GitLab",
+    });
+    (known.into_iter().collect(), unknown)
+}
+
+fn is_git(directory: &Path) -> bool {
+    directory.join(".git").exists()
 }
 
 fn output(command: &mut Command) -> Option<String> {

@@ -81,7 +81,7 @@ pub use rehearsal::{RoundTrips, fingerprint, round_trips};
 pub use release::{Folders, Release};
 pub use repair::{Repaired, repair};
 pub use report::{Exit, Report, Summary};
-pub use request::{Actor, Override, Request, Revision, Upstream};
+pub use request::{Actor, AuthorsUnknown, Override, Request, Revision, Upstream};
 pub use rollback::{RollbackTo, RolledBack, rollback};
 pub use status::{LastDeployment, Status, status};
 pub use verify::{Proof, verify};

@@ -12,6 +12,17 @@ use crate::hooks::SettledHook;
 use crate::release::Release;
 use crate::report::Exit;
 
+/// Files whose authors cannot be known here: nobody can be shown not to be one of them.
+#[derive(Debug, Clone)]
+pub struct AuthorsUnknown {
+    /// Which.
+    pub files: Vec<PathBuf>,
+    /// Why, as the end of a sentence.
+    pub why: &'static str,
+    /// What to type to know them.
+    pub next: &'static str,
+}
+
 /// One deploy of one release to one environment.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -46,6 +57,8 @@ pub struct Request {
     pub expected: Option<PlanFile>,
     /// Who wrote which file, by version control; empty where nobody asks.
     pub authors: Vec<(PathBuf, Vec<String>)>,
+    /// The files of which version control could tell it, and does not here.
+    pub authors_unknown: Option<AuthorsUnknown>,
     /// The files.
     pub release: Arc<Release>,
     /// Settings of the schema stage.
@@ -144,6 +157,7 @@ impl Request {
             fleet: environment.fleet.as_ref().map(Fleet::of),
             frugal: environment.fleet.is_some(),
             release: Arc::new(release),
+            authors_unknown: None,
             schema: schema::Settings {
                 lock_timeout: schema.lock_timeout,
                 retry_for: schema.retry_for,

@@ -1,7 +1,7 @@
 //! Approvals: rows of the ledger, each bound to an environment and a plan.
 
 use gates::approval::{Asked, Verdict, barred};
-use gates::{Approval, Gate, Timestamp};
+use gates::{Approval, Gate, Refusal, Timestamp};
 use postgres::{Error, Row, Session, query};
 use serde::Serialize;
 
@@ -48,9 +48,16 @@ pub(super) async fn judge(
 ) -> Result<Answer, Failure> {
     let found = read(session, request, plan).await.map_err(Failure::session)?;
     let asked = asked(request, plan, now);
-    let result = match gates::approval::judge(&settings.rule, &found, &asked) {
-        Ok(people) => Ok(format!("plan {} by {}", plan.short_hash(), people.join(", "))),
-        Err(refusal) => Err(("E406", refusal)),
+    let result = match (gates::approval::judge(&settings.rule, &found, &asked), unknown_author(request, plan))
+    {
+        (Ok(_), Some((message, next))) => {
+            let message =
+                format!("the approvals of the plan {} cannot be judged: {message}", plan.short_hash());
+            let (evidence, next) = (Vec::new(), next.to_owned());
+            Err(("E406", Refusal { gate: Gate::Approvals, message, evidence, earliest: None, next }))
+        }
+        (Ok(people), None) => Ok(format!("plan {} by {}", plan.short_hash(), people.join(", "))),
+        (Err(refusal), _) => Err(("E406", refusal)),
     };
     Ok(Answer { gate: Gate::Approvals, result })
 }
@@ -62,6 +69,13 @@ fn asked(request: &Request, plan: &Plan, now: Timestamp) -> Asked {
     authors.sort();
     authors.dedup();
     Asked { plan: plan.hash.clone(), deployer: request.actor.name.clone(), authors, now }
+}
+
+/// A pending file that anybody may have written, as far as can be seen here, and what to do about it.
+fn unknown_author(request: &Request, plan: &Plan) -> Option<(String, &'static str)> {
+    let unknown = request.authors_unknown.as_ref()?;
+    let file = unknown.files.iter().find(|path| plan.names_file(&request.release, path))?;
+    Some((format!("who wrote {} is not known: {}", file.display(), unknown.why), unknown.next))
 }
 
 /// Approves the plan whose hash begins like this, if it is the one that a deploy would have now.
@@ -84,7 +98,10 @@ pub async fn approve(request: &Request, hash: &str, note: Option<&str>) -> Resul
     // Who will deploy is not known yet; who wrote it is.
     let asked = Asked { deployer: String::new(), ..asked(request, &plan, clock.now()) };
     if let Some(why) = barred(&settings.rule, &request.actor.name, &asked) {
-        return Err(Failure::may_not_approve(&why));
+        return Err(Failure::may_not_approve(&why).next("ask somebody else"));
+    }
+    if let Some((why, next)) = unknown_author(request, &plan) {
+        return Err(Failure::may_not_approve(&why).next(next));
     }
     foundation::is_there(request, &mut session).await?;
     with_ledger(request, &mut session, &recorder, &FOR_GATES).await?;
@@ -133,9 +150,10 @@ pub async fn approvals(request: &Request) -> Result<Vec<Approved>, Failure> {
     let rule = rule.unwrap_or(gates::approval::Rule { required: 0, from: Vec::new() });
     // Whoever looks is not whoever deploys.
     let asked = Asked { deployer: String::new(), ..asked(request, &plan, clock.now()) };
+    let unknown = unknown_author(request, &plan).map(|(why, _)| why);
     let told = |approval: Approval| Approved {
         void: match approval.verdict(&rule, &asked) {
-            Verdict::Counts => None,
+            Verdict::Counts => unknown.clone(),
             Verdict::Void(why) => Some(why),
         },
         number: approval.number,
@@ -217,7 +235,7 @@ impl Failure {
 
     fn may_not_approve(why: &str) -> Self {
         let message = format!("this approval would not count: {why}");
-        Self::new(crate::failure::Verdict::Refused, "E423", message).next("ask somebody else")
+        Self::new(crate::failure::Verdict::Refused, "E423", message)
     }
 
     pub(super) fn not_there(message: String, next: &str) -> Self {
