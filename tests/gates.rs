@@ -244,7 +244,7 @@ fn a_freeze_is_refused_with_the_window_and_its_end() {
         .exits(4)
         .says("E407")
         .says("years denies")
-        .says("earliest: 2199-01-01 05:00:00 UTC");
+        .says("earliest: 2199-01-02 05:00:00 UTC");
     is_untouched(&project);
     let never = behind(
         "    freeze: [ { allow: \"0 0 29 2 *\", for: 1m, timezone: UTC }, { allow: \"0 0 1 1 *\", for: 1m, timezone: UTC } ]\n",

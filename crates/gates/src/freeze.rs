@@ -215,11 +215,44 @@ mod tests {
 
     #[test]
     fn zones_have_iana_names_and_come_with_the_program() {
-        for name in ["Europe/Paris", "America/Argentina/Buenos_Aires", "UTC", "Asia/Kathmandu"] {
+        for name in [
+            "Europe/Paris",
+            "America/Argentina/Buenos_Aires",
+            "UTC",
+            "Asia/Kathmandu",
+            "CET",
+            "EST5EDT",
+            "Japan",
+        ] {
             assert_eq!(Zone::named(name).expect(name).name(), name);
         }
-        for name in ["Europe/Pari", "CET-1CEST", "", "local", "+02:00", "Paris"] {
+        for name in [
+            "Europe/Pari",
+            "CET-1CEST",
+            "",
+            "local",
+            "+02:00",
+            "Paris",
+            "Etc/Unknown",
+            "EST5EDT,M3.2.0,M11.1.0",
+        ] {
             assert_eq!(Zone::named(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_over_at_midnight_whatever_the_clocks_do_in_it() {
+        for (zone, day, ends) in [
+            ("UTC", "2026-11-21", &["2026-11-22T00:00:00Z"][..]),
+            ("Europe/Paris", "2026-03-29", &["2026-03-29T22:00:00Z"]),
+            ("Europe/Paris", "2026-10-25", &["2026-10-25T23:00:00Z"]),
+            // Midnight comes twice, and is jumped over.
+            ("America/Havana", "2026-10-31", &["2026-11-01T04:00:00Z", "2026-11-01T05:00:00Z"]),
+            ("Africa/Cairo", "2026-04-23", &["2026-04-23T22:00:00Z"]),
+        ] {
+            let ends: Vec<Timestamp> = ends.iter().map(|end| at(end)).collect();
+            let zone = Zone::named(zone).expect(zone);
+            assert_eq!(zone.ends_of(day.parse().unwrap()), ends, "{day} {}", zone.name());
         }
     }
 

@@ -70,9 +70,9 @@ pub struct Window {
 impl Zone {
     /// The zone of a name such as `Europe/Paris`.
     pub fn named(name: &str) -> Option<Self> {
-        // What jiff reads beyond names (POSIX rules) is not for people to maintain.
-        let known = name == "UTC" || name.contains('/');
-        known.then(|| TimeZone::get(name).ok()).flatten().map(Self)
+        // What jiff reads beyond names (POSIX rules) is not for people to maintain, and a zone that stands for none has no
+        // clock.
+        TimeZone::get(name).ok().filter(|zone| zone.iana_name().is_some() && !zone.is_unknown()).map(Self)
     }
 
     /// Its name.
@@ -94,6 +94,11 @@ impl Zone {
                 early.and_then(|early| self.transition(early)).into_iter().collect()
             }
         }
+    }
+
+    /// The moments at which a day on the wall is over.
+    pub fn ends_of(&self, day: DateTime) -> Vec<Timestamp> {
+        day.tomorrow().map(|next| self.moments(next.date().into())).unwrap_or_default()
     }
 
     /// A moment on the wall, such as `Mon 2026-11-23 08:00 Europe/Paris`.

@@ -61,8 +61,14 @@ impl Reading<'_> {
 
     fn once(&mut self, from: &At<String>, to: &At<String>, zone: &Zone) -> Option<When> {
         let mut moments = [from, to].map(|written| {
-            let wall = written.value.trim().parse();
-            let moments = wall.map(|wall| zone.moments(wall)).unwrap_or_default();
+            let text = written.value.trim();
+            // Nothing opens on the last day of a freeze: a day without a time is all of it.
+            let is_last_day = written.start == to.start && !text.contains([':', 'T', 't', ' ']);
+            let moments = match text.parse() {
+                Ok(day) if is_last_day => zone.ends_of(day),
+                Ok(wall) => zone.moments(wall),
+                Err(_) => Vec::new(),
+            };
             if moments.is_empty() {
                 let message = format!("`{}` is no time", written.value);
                 let help = "write a day or a time on it: 2026-12-24, 2026-12-24T18:00";
@@ -74,7 +80,8 @@ impl Reading<'_> {
         let (from_moment, to_moment) = (moments[0].first().copied()?, moments[1].pop()?);
         if from_moment >= to_moment {
             let message = "the window ends before it begins";
-            self.refuse(code::BAD_WINDOW, to.span(), message, "`from` is before `to`");
+            let help = "`from` is before `to`; a `to` without a time is all of that day";
+            self.refuse(code::BAD_WINDOW, to.span(), message, help);
             return None;
         }
         Some(When::Once { from: from_moment, to: to_moment })

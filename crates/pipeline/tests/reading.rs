@@ -157,6 +157,33 @@ fn a_secret_is_in_no_output() {
     }
 }
 
+/// The first window of an environment, and whether it is at a moment.
+fn frozen(window: &str, at: &str) -> bool {
+    let text = format!(
+        "version: 1\nname: crm\nenvironments:\n  p: {{ database: embedded, freeze: [ {{ {window} }} ] }}\n"
+    );
+    let environment = pipeline(&text).environment("p", &nothing_set).unwrap();
+    environment.gates.windows[0].covers(at.parse().unwrap())
+}
+
+#[test]
+fn a_freeze_holds_through_the_end_of_the_day_that_it_ends_on() {
+    let week = "from: 2026-11-16, to: 2026-11-21, timezone: UTC";
+    assert!(!frozen(week, "2026-11-15T23:59:59Z") && frozen(week, "2026-11-16T00:00:00Z"));
+    assert!(frozen(week, "2026-11-21T00:00:00Z") && frozen(week, "2026-11-21T23:59:59Z"));
+    assert!(!frozen(week, "2026-11-22T00:00:00Z"));
+    let day = "from: 2026-12-24, to: 2026-12-24, timezone: Europe/Paris";
+    assert!(!frozen(day, "2026-12-23T22:59:59Z") && frozen(day, "2026-12-23T23:00:00Z"));
+    assert!(frozen(day, "2026-12-24T22:59:59Z") && !frozen(day, "2026-12-24T23:00:00Z"));
+    // A time that is written is the moment at which it ends.
+    let hours = "from: 2026-12-24T08:00, to: 2026-12-24T18:00, timezone: EST5EDT";
+    assert!(frozen(hours, "2026-12-24T22:59:59Z") && !frozen(hours, "2026-12-24T23:00:00Z"));
+    let until_midnight = "from: 2026-12-24, to: 2026-12-25T00:00, timezone: CET";
+    assert!(
+        frozen(until_midnight, "2026-12-24T22:59:59Z") && !frozen(until_midnight, "2026-12-24T23:00:00Z")
+    );
+}
+
 #[test]
 fn a_byte_order_mark_and_windows_line_ends_are_accepted() {
     let pipeline = pipeline(&format!("\u{feff}{}", SMALLEST.replace('\n', "\r\n")));

@@ -37,7 +37,7 @@ pub(crate) struct Window {
     pub(crate) lasts: Option<At<Written>>,
     /// The first moment of a window that comes once, such as 2026-12-24 or 2026-12-24T18:00. With `to`; nothing is deployed in it.
     pub(crate) from: Option<At<String>>,
-    /// The first moment after it.
+    /// The first moment after it, such as 2027-01-02T08:00; a day without a time (2027-01-02) belongs to the window, up to its midnight.
     pub(crate) to: Option<At<String>>,
     /// The zone of its clock, by its IANA name, such as Europe/Paris.
     #[schemars(required)]

@@ -36,6 +36,8 @@ fn zones_and_cron_are_checked_when_the_file_is_read() {
     refused(&x, "E412", "\"0 18 * * *\", allow", &["this is no window"]);
     let x = window("from: 2026-12-24, to: 2026-12-23, timezone: UTC");
     refused(&x, "E412", "2026-12-23", &["ends before it begins"]);
+    let x = window("from: 2026-12-24T00:00, to: 2026-12-24T00:00, timezone: UTC");
+    refused(&x, "E412", "2026-12-24T00:00, timezone", &["ends before it begins", "all of that day"]);
     let x = window("from: christmas, to: 2026-12-23, timezone: UTC");
     refused(&x, "E412", "christmas", &["`christmas` is no time"]);
     let x = window("deny: \"0 18 * * FRI\", for: 62h");
