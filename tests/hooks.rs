@@ -175,3 +175,17 @@ fn one_that_must_not_run_twice_is_asked_about_after_a_kill_until_somebody_says_h
     project.deploy().exits(0);
     assert_eq!(calls(&project), ["ran", "ran"]);
 }
+
+#[test]
+fn the_password_of_the_surroundings_is_masked_as_it_is_and_as_json_and_urls_spell_it() {
+    let hook = "hooks: { before_deploy: [ { name: talk, run: [cat, said] } ] }\n";
+    let project = Project::new().pipeline(hook).file("migrations/0001_a.sql", "CREATE TABLE a (id int);");
+    let password = "p@ss w\"ord\\'%x";
+    let json = serde_json::json!({ "login": password }).to_string();
+    let said = format!("plain {password} json {json} url p%40ss%20w%22ord%5C%27%25x end");
+    let project = project.file("said", &said).variable("PGPASSWORD", password);
+    let outcome = project.pgdeploy(&["deploy", "--format", "jsonl"]).exits(0);
+    let kept = project.client().text("(SELECT output FROM pgdeploy.hooks)");
+    assert_eq!(kept, "plain *** json {\"login\":\"***\"} url *** end");
+    assert!(!outcome.stdout.contains("ss w") && !outcome.stderr.contains("ss w"), "{}", outcome.stdout);
+}

@@ -191,6 +191,10 @@ impl Reading<'_> {
             return None;
         }
         self.secrets.add(trimmed);
+        // What the driver takes where the URL has no password.
+        if let Some(password) = self.variables.and_then(|variable| variable("PGPASSWORD")) {
+            self.secrets.add_password(&password);
+        }
         Some(SecretString::from(trimmed.to_owned()))
     }
 }

@@ -32,6 +32,7 @@ mod duration;
 mod reading;
 mod reference;
 mod secrets;
+mod spelling;
 mod url;
 
 mod command;

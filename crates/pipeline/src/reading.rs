@@ -166,7 +166,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The bytes from a mark within a value to an end, or all of the value.
-    fn within(&self, written: &At<String>, mark: &str, end: char) -> Range<usize> {
+    pub(crate) fn within(&self, written: &At<String>, mark: &str, end: char) -> Range<usize> {
         let text = &self.document.text[written.span()];
         let Some(start) = text.find(mark) else { return written.span() };
         let length = text[start..].find(end).map_or(mark.len(), |found| found + end.len_utf8());

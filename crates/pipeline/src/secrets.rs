@@ -1,13 +1,17 @@
 //! What must not be shown where other programs' words are.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::spelling;
 use crate::url::passwords;
 
-/// Shorter values are no secrets, and would be found in every other word.
+/// Shorter values are no secrets, and would be found in every other word. A password is one whatever its length.
 const LEAST: usize = 4;
+
+const MASK: &str = "***";
 
 /// Values of variables, URLs and their passwords.
 #[derive(Debug, Clone, Default)]
@@ -16,22 +20,26 @@ pub struct Secrets(Arc<Vec<SecretString>>);
 impl Secrets {
     /// A value, and the passwords in it: as they are written, and as the server gets to see them.
     pub(crate) fn add(&mut self, value: &str) {
-        let written: Vec<&str> = passwords(value).into_iter().map(|range| &value[range]).collect();
-        for one in written {
-            self.keep(&decoded(one));
-            self.keep(one);
+        for range in passwords(value) {
+            self.add_password(&decoded(&value[range.clone()]));
+            self.add_password(&value[range]);
         }
-        self.keep(value);
+        if value.trim().chars().count() >= LEAST {
+            self.keep(value.trim());
+        }
+    }
+
+    /// What a login is proven with.
+    pub(crate) fn add_password(&mut self, password: &str) {
+        if !password.is_empty() {
+            self.keep(password);
+        }
     }
 
     fn keep(&mut self, value: &str) {
-        let value = value.trim();
-        if value.chars().count() >= LEAST && !self.0.iter().any(|known| known.expose_secret() == value) {
+        if !self.0.iter().any(|known| known.expose_secret() == value) {
             // One copy for all that know the same ones: a fleet's deploys all do.
-            let all = Arc::make_mut(&mut self.0);
-            all.push(SecretString::from(value.to_owned()));
-            // What holds another one goes first.
-            all.sort_by_key(|known| std::cmp::Reverse(known.expose_secret().len()));
+            Arc::make_mut(&mut self.0).push(SecretString::from(value.to_owned()));
         }
     }
 
@@ -40,14 +48,23 @@ impl Secrets {
         other.0.iter().for_each(|one| self.keep(one.expose_secret()));
     }
 
-    /// A text with `***` for each of them, and for the password of any URL.
+    /// A text with `***` for each of them, however the program spelled it, and for the password of any URL.
     pub fn redact(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in self.0.iter() {
-            text = text.replace(secret.expose_secret(), "***");
+        let mut found: Vec<Range<usize>> =
+            self.0.iter().flat_map(|secret| spelling::places(text, secret.expose_secret())).collect();
+        found.sort_by_key(|range| range.start);
+        // Those that overlap are one: nothing of either is left.
+        let mut merged: Vec<Range<usize>> = Vec::new();
+        for range in found {
+            match merged.last_mut().filter(|last| range.start < last.end) {
+                Some(last) => last.end = last.end.max(range.end),
+                None => merged.push(range),
+            }
         }
+        let mut text = text.to_owned();
+        merged.into_iter().rev().for_each(|range| text.replace_range(range, MASK));
         for range in passwords(&text).into_iter().rev() {
-            text.replace_range(range, "***");
+            text.replace_range(range, MASK);
         }
         text
     }
@@ -92,5 +109,21 @@ mod tests {
             "PGPASSWORD=*** see https://me:***@host/x twice https://me:***@host"
         );
         assert!(!format!("{secrets:?}").contains("1234"));
+    }
+
+    #[test]
+    fn a_password_goes_whatever_its_length_and_an_empty_one_is_none() {
+        let mut secrets = Secrets::default();
+        secrets.add("postgres://u:x7@h/d");
+        secrets.add("postgres://other:@h/d");
+        secrets.add_password("");
+        assert_eq!(secrets.redact("user=u pass=x7 of x and 7"), "user=u pass=*** of x and 7");
+    }
+
+    #[test]
+    fn a_secret_in_another_one_and_two_that_overlap_leave_nothing() {
+        let mut secrets = Secrets::default();
+        ["abcdef", "cdef-ghi", "bcde"].iter().for_each(|one| secrets.add(one));
+        assert_eq!(secrets.redact("1 abcdef 2 abcdef-ghi 3 bcde."), "1 *** 2 *** 3 ***.");
     }
 }

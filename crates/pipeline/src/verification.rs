@@ -70,6 +70,9 @@ impl Reading<'_> {
         if let (Some(expect), None) = (&raw.expect, &raw.sql) {
             self.refuse(code::BAD_VALUE, expect.span(), "`expect` is for sql", "run expects exit code 0");
         }
+        if self.has_reference(name) {
+            return None;
+        }
         let named = name.value.clone();
         match (&raw.sql, &raw.run) {
             (Some(sql), None) => {
@@ -99,6 +102,9 @@ impl Reading<'_> {
             );
             return None;
         }
+        if self.has_reference(sql) || expect.is_some_and(|expect| self.has_reference(expect)) {
+            return None;
+        }
         let Some(written) = expect else {
             return Some(Question { sql: sql.value.clone(), expect: Expectation::default() });
         };
@@ -114,5 +120,24 @@ impl Reading<'_> {
                 None
             }
         }
+    }
+    /// Refuses `${NAME}` where it stays what it is. In SQL it has to: `$$` quotes there, and a value put into the text would be
+    /// SQL itself.
+    fn has_reference(&mut self, written: &At<String>) -> bool {
+        let is_name = |one: char| one.is_alphanumeric() || one == '_';
+        let mut places = written.value.match_indices("${").map(|(at, _)| written.value.split_at(at));
+        // `$${1,2}$$` and `$q${1,2}$q$` are quoted texts that begin with a brace.
+        let found = places.find(|(before, rest)| {
+            rest[2..].starts_with(|one: char| is_name(one) && !one.is_ascii_digit())
+                && !before.trim_end_matches(is_name).ends_with('$')
+        });
+        let Some((_, rest)) = found else { return false };
+        let reference = &rest[..rest.find('}').map_or(rest.len(), |end| end + 1)];
+        let span = self.within(written, reference, '}');
+        let message =
+            format!("`{reference}` is not resolved here: queries and names are taken as they are written");
+        let help = "write the value; a schema can be left to stages.schema.search_path, and a text that holds `${` is '$' || '{..'";
+        self.refuse(code::BAD_REFERENCE, span, message, help);
+        true
     }
 }

@@ -185,6 +185,17 @@ fn a_freeze_holds_through_the_end_of_the_day_that_it_ends_on() {
 }
 
 #[test]
+fn the_password_that_the_driver_takes_from_the_surroundings_is_a_secret() {
+    let set = |name: &str| match name {
+        "PRODUCTION_DATABASE_URL" => Some("postgres://u@h/d".to_owned()),
+        "PGPASSWORD" => Some("p w".to_owned()),
+        _ => None,
+    };
+    let production = pipeline(SMALLEST).environment("production", &set).unwrap();
+    assert_eq!(production.secrets.redact("login with p w, and p%20w"), "login with ***, and ***");
+}
+
+#[test]
 fn a_byte_order_mark_and_windows_line_ends_are_accepted() {
     let pipeline = pipeline(&format!("\u{feff}{}", SMALLEST.replace('\n', "\r\n")));
     assert_eq!(pipeline.environments().count(), 2);

@@ -43,6 +43,12 @@ fn with(more: &str) -> String {
     told(&format!("{REST}{more}\n"))
 }
 
+#[track_caller]
+fn accepts(more: &str) {
+    let read = pipeline::parse(&format!("{REST}{more}\n"), Path::new("pipeline.yaml"));
+    assert!(read.is_ok(), "{:?}", read.map(drop));
+}
+
 /// An environment `x` beside `dev`.
 fn environment(x: &str) -> String {
     told(&format!("{REST}  x: {x}\n"))

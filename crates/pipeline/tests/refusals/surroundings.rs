@@ -51,3 +51,23 @@ fn hooks_and_verifications_have_names_of_their_own_and_environments_that_exist()
     says("verify: [ { name: a, sql: \" \" } ]", &["the query is empty"]);
     says("verify: [ { name: a, sql: select 1, only: [prod] } ]", &["there is no environment `prod`"]);
 }
+
+#[test]
+fn references_in_queries_and_in_what_they_are_called_are_refused_at_their_place() {
+    let unresolved = |reference: &str| [format!("`{reference}` is not resolved here"), "E268".to_owned()];
+    for (text, place, reference) in [
+        ("verify: [ { name: a, sql: \"select true from ${SCHEMA}.users\" } ]", "${SCHEMA}", "${SCHEMA}"),
+        ("verify: [ { name: \"a ${SCHEMA:-x}\", sql: select true } ]", "${SCHEMA:-x}", "${SCHEMA:-x}"),
+        ("verify: [ { name: a, sql: select 1, expect: \"= ${ONE}\" } ]", "${ONE}", "${ONE}"),
+        ("services: { health: [ { sql: \"select '${A}'\" } ] }", "${A}", "${A}"),
+        ("verify: [ { name: a, sql: \"select true from app_${A}\" } ]", "${A}", "${A}"),
+        ("verify: [ { name: \"a ${X}\", run: [x] } ]", "${X}", "${X}"),
+    ] {
+        let [message, code] = unresolved(reference);
+        says(text, &[&message, &code, &format!(":5:{}:", text.find(place).unwrap() + 1)]);
+    }
+    // What SQL itself means by a dollar sign stays.
+    super::accepts(
+        "verify: [ { name: \"$1 {x}\", sql: \"select $${a}$$ = 'a' and $q${b}$q$ > '${' and '${1}'\" } ]",
+    );
+}
