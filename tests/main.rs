@@ -25,6 +25,7 @@ mod indexes;
 mod integrity;
 mod kill;
 mod ledger;
+mod manifests;
 mod owed;
 mod pooler;
 mod promotion;

@@ -53,6 +53,7 @@ mod verification;
 
 mod effective;
 mod environment;
+mod needs;
 mod pipeline;
 mod shown;
 
@@ -64,6 +65,7 @@ pub use gates::{Approvals, Gates, ReceiptSettings, ReceiptsSettings};
 pub use health::{Health, Probe};
 pub use hooks::{Hook, Hooks, IfInterrupted, Point};
 pub use http_address::HttpAddress;
+pub use needs::{Needed, Needs, Program, Supply};
 pub use pipeline::{Connect, Lock, Pipeline, load, parse};
 pub use problem::{Error, Problem};
 pub use schema::json_schema;

@@ -47,8 +47,8 @@ pub struct Pipeline {
     ledger_schema: String,
     connect: Connect,
     lock: Lock,
-    raw: Raw,
-    document: Document,
+    pub(crate) raw: Raw,
+    pub(crate) document: Document,
 }
 
 /// Reads and checks a pipeline.yaml. Nothing it refers to is looked at: no folder, no variable, no database.
@@ -209,33 +209,7 @@ impl Pipeline {
         reading.finish(settings)
     }
 
-    /// One environment without its variables, with the names of those it refers to: for what describes a deploy and does
-    /// none. Its URL is empty.
-    ///
-    /// # Errors
-    /// There is no such environment.
-    pub fn as_written(&self, name: &str) -> Result<(Environment, Vec<String>), Error> {
-        let (key, raw) = self.find(name)?;
-        let mut reading = Reading::new(&self.document, None);
-        let environment = reading.environment(&self.raw, key, raw, self.base_dir());
-        let variables = std::mem::take(&mut reading.variables_seen);
-        let Some(environment) = environment else {
-            let message = format!("the environment `{name}` cannot be read");
-            return Err(self.document.problem(code::BAD_DATABASE, key.span(), message).into());
-        };
-        let effective = effective(self, &environment);
-        Ok((Environment { effective, ..environment }, variables))
-    }
-
-    /// The file that an environment's URL is read from, as it is written.
-    pub fn url_file(&self, name: &str) -> Option<&str> {
-        match &self.find(name).ok()?.1.database {
-            Some(raw::Database::Mapping(source)) => source.url_file.as_ref().map(|file| file.value.as_str()),
-            _ => None,
-        }
-    }
-
-    fn find(&self, name: &str) -> Result<(&At<String>, &raw::Environment), Error> {
+    pub(crate) fn find(&self, name: &str) -> Result<(&At<String>, &raw::Environment), Error> {
         if let Some((key, raw)) = self.declared().iter().find(|(key, _)| key.value == name) {
             return Ok((key, raw));
         }

@@ -24,20 +24,32 @@ pub(crate) struct Reading<'a> {
     pub(crate) variables: Option<Variables<'a>>,
     /// What came out of references so far.
     pub(crate) secrets: Secrets,
-    /// The names of the variables referred to so far.
-    pub(crate) variables_seen: Vec<String>,
+    /// The variables referred to so far.
+    pub(crate) seen: Vec<Seen>,
     problems: Vec<Problem>,
+}
+
+/// A variable that something refers to.
+pub(crate) struct Seen {
+    pub(crate) name: String,
+    /// Whether every reference to it has a default.
+    pub(crate) has_default: bool,
+}
+
+impl Seen {
+    pub(crate) fn add(seen: &mut Vec<Self>, template: &Template) {
+        for (name, has_default) in template.references() {
+            match seen.iter_mut().find(|one| one.name == name) {
+                Some(one) => one.has_default &= has_default,
+                None => seen.push(Self { name: name.to_owned(), has_default }),
+            }
+        }
+    }
 }
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(document: &'a Document, variables: Option<Variables<'a>>) -> Self {
-        Self {
-            document,
-            variables,
-            secrets: Secrets::default(),
-            variables_seen: Vec::new(),
-            problems: Vec::new(),
-        }
+        Self { document, variables, secrets: Secrets::default(), seen: Vec::new(), problems: Vec::new() }
     }
 
     pub(crate) fn into_problems(self) -> Vec<Problem> {
@@ -129,11 +141,7 @@ impl<'a> Reading<'a> {
     /// A text with its references resolved; `None` where that failed.
     pub(crate) fn resolve(&mut self, written: &At<String>) -> Option<String> {
         let template = self.template(written)?;
-        for name in template.variables() {
-            if !self.variables_seen.iter().any(|seen| seen == name) {
-                self.variables_seen.push(name.to_owned());
-            }
-        }
+        Seen::add(&mut self.seen, &template);
         let Some(variables) = self.variables else { return Some(written.value.clone()) };
         template.variables().filter_map(variables).for_each(|value| self.secrets.add(&value));
         match template.resolve(variables) {

@@ -94,8 +94,15 @@ impl Template {
 
     /// The names of its variables.
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.references().map(|(name, _)| name)
+    }
+
+    /// The names of its variables, and whether each has a default here.
+    pub(crate) fn references(&self) -> impl Iterator<Item = (&str, bool)> {
         self.0.iter().filter_map(|part| match part {
-            Part::Variable { name, .. } => Some(name.as_str()),
+            Part::Variable { name, otherwise } => {
+                Some((name.as_str(), matches!(otherwise, Otherwise::Default(_))))
+            }
             Part::Text(_) => None,
         })
     }

@@ -2,84 +2,47 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod facts;
+mod outside;
+
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 use pgdeploy_manifest::{
-    DONE, FINAL, Facts, NOT_OF_A_DEPLOY, TRY_AGAIN, compose, dockerfile, github, gitlab, kubernetes,
+    DONE, FINAL, NOT_OF_A_DEPLOY, TRY_AGAIN, compose, dockerfile, github, gitlab, kubernetes,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-fn facts() -> Facts {
-    Facts {
-        pipeline: "crm".into(),
-        environment: "production".into(),
-        release: "4f1c09ab77e2".repeat(6)[..64].into(),
-        files: ["pipeline.yaml", "migrations", "indexes", "backfills"].map(String::from).into(),
-        variables: vec!["PRODUCTION_DATABASE_URL".into()],
-        upstream_variables: vec!["STAGING_DATABASE_URL".into()],
-        url_file: None,
-        image: "crm-release".into(),
-        application: "crm-web:latest".into(),
-        deadline: Duration::from_secs(9_300),
-        has_backfills: true,
-        version: "0.1.0".into(),
-    }
-}
-
-/// With its URL in a file, as secrets are mounted, a name that has to be shortened, and no backfill.
-fn other_facts() -> Facts {
-    Facts {
-        pipeline: format!("a_{}", "long_name_".repeat(6)),
-        variables: Vec::new(),
-        upstream_variables: Vec::new(),
-        url_file: Some("/run/secrets/production_url".into()),
-        has_backfills: false,
-        ..facts()
-    }
-}
-
-fn documents(text: &str) -> Vec<Value> {
-    text.split("\n---\n")
-        .map(|one| serde_yaml::from_str(one).unwrap_or_else(|error| panic!("{error}: {one}")))
-        .collect()
-}
-
-fn schema(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas").join(name);
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-#[track_caller]
-fn fits(document: &Value, schema: &Value) {
-    let validator = jsonschema::validator_for(schema).unwrap();
-    let errors: Vec<String> =
-        validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path)).collect();
-    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
-}
+use crate::facts::{documents, every_kind_of_facts, facts, fits, other_facts, schema};
 
 /// The schema of one kind of object.
-fn kubernetes_schema(kind: &str) -> Value {
+fn kubernetes_schema(kind: &str) -> serde_json::Value {
     let mut schema = schema("kubernetes.json");
     schema["$ref"] = format!("#/$defs/{kind}").into();
     schema
 }
 
+fn fits_ends(name: &str, within: &str) -> bool {
+    let fits = |one: char| one.is_ascii_alphanumeric();
+    name.len() <= 63
+        && name.chars().all(|one| fits(one) || within.contains(one))
+        && name.starts_with(fits)
+        && name.ends_with(fits)
+}
+
 #[test]
 fn the_job_and_the_deployment_fit_kubernetes_schema_which_refuses_unknown_keys() {
-    for facts in [facts(), other_facts()] {
+    for facts in every_kind_of_facts() {
         let documents = documents(&kubernetes(&facts));
         let [job, deployment] = &documents[..] else { panic!("two documents") };
         fits(job, &kubernetes_schema("io.k8s.api.batch.v1.Job"));
         fits(deployment, &kubernetes_schema("io.k8s.api.apps.v1.Deployment"));
         for name in [&job["metadata"]["name"], &deployment["metadata"]["name"]] {
             let name = name.as_str().unwrap();
-            assert!(
-                name.len() <= 63
-                    && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
-                "{name}"
-            );
+            assert!(fits_ends(name, "-") && *name == name.to_lowercase(), "{name}");
+        }
+        for label in job["metadata"]["labels"].as_object().unwrap().values() {
+            assert!(fits_ends(label.as_str().unwrap(), "-_."), "{label}");
         }
     }
     let mut job = documents(&kubernetes(&facts())).remove(0);
@@ -91,7 +54,7 @@ fn the_job_and_the_deployment_fit_kubernetes_schema_which_refuses_unknown_keys()
 #[test]
 fn the_job_is_named_by_the_release_ends_by_the_budgets_and_runs_as_nobody_on_a_read_only_root() {
     let job = documents(&kubernetes(&facts())).remove(0);
-    assert_eq!(job["metadata"]["name"], "crm-deploy-4f1c09ab77e2");
+    assert_eq!(job["metadata"]["name"], "crm-production-deploy-4f1c09ab77e2");
     assert_eq!(job["spec"]["activeDeadlineSeconds"], 9300);
     let pod = &job["spec"]["template"]["spec"];
     assert_eq!(pod["restartPolicy"], "Never", "what podFailurePolicy needs");
@@ -127,7 +90,7 @@ fn pod_failure_policy_knows_every_documented_exit_code_once() {
 
 #[test]
 fn the_compose_file_fits_the_specification_and_starts_the_application_behind_the_deploy() {
-    for facts in [facts(), other_facts()] {
+    for facts in every_kind_of_facts() {
         fits(&documents(&compose(&facts))[0], &schema("compose.json"));
     }
     let file = documents(&compose(&facts())).remove(0);
@@ -151,7 +114,7 @@ fn the_compose_file_fits_the_specification_and_starts_the_application_behind_the
 
 #[test]
 fn the_workflow_and_the_gitlab_pipeline_fit_their_schemas() {
-    for facts in [facts(), other_facts()] {
+    for facts in every_kind_of_facts() {
         fits(&documents(&github(&facts))[0], &schema("github-workflow.json"));
         fits(&documents(&gitlab(&facts))[0], &schema("gitlab-ci.json"));
     }
@@ -184,8 +147,11 @@ fn the_dockerfile_ends_in_an_image_of_nothing_but_the_binary_and_the_release() {
         let list: Vec<String> = serde_json::from_str(value).unwrap();
         assert!(!list.is_empty(), "{name} without a shell");
     }
-    for file in ["pipeline.yaml /release/", "migrations /release/migrations", "backfills /release/backfills"]
-    {
+    for file in [
+        "pipeline.yaml /release/pipeline.yaml",
+        "migrations /release/migrations",
+        "backfills /release/backfills",
+    ] {
         assert!(instructions.contains(&("COPY", file)), "{file}");
     }
 }
