@@ -111,6 +111,14 @@ impl Ended {
     }
 }
 
+/// A problem in one line: place, message, and what to do.
+pub(crate) fn told(problem: &sql::Problem) -> String {
+    match &problem.help {
+        Some(help) => format!("{problem} ({help})"),
+        None => problem.to_string(),
+    }
+}
+
 /// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {

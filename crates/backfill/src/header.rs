@@ -1,13 +1,13 @@
 //! The header of a backfill's file: which rows, how exact, in which order, how fast.
 
-use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use sql::{Problem, Source};
 
+use crate::header_value;
 use crate::settings::Settings;
+use crate::window::{self, Window};
 
 /// Keys that the documentation shows and this version does not know.
 const NOT_YET: [&str; 2] = ["table", "verify"];
@@ -59,26 +59,26 @@ pub(crate) struct Header {
     pub(crate) tenant: Option<String>,
     pub(crate) priority: Priority,
     pub(crate) mode: Mode,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "header_value::list")]
     pub(crate) key: Vec<String>,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "header_value::list")]
     pub(crate) requires: Vec<String>,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "header_value::list")]
     pub(crate) requires_migration: Vec<String>,
     pub(crate) new_rows: Option<NewRows>,
     pub(crate) workers: Option<u32>,
     pub(crate) batch_size: Option<u32>,
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "header_value::duration")]
     pub(crate) target: Option<Duration>,
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "header_value::duration")]
     pub(crate) pause: Option<Duration>,
-    #[serde(deserialize_with = "percent")]
+    #[serde(deserialize_with = "header_value::percent")]
     pub(crate) duty: Option<f64>,
-    #[serde(deserialize_with = "window")]
+    #[serde(deserialize_with = "window::window")]
     pub(crate) window: Option<Window>,
     pub(crate) quarantine: Quarantine,
     pub(crate) constraint: Option<String>,
-    #[serde(deserialize_with = "date")]
+    #[serde(deserialize_with = "header_value::date")]
     pub(crate) delete_by: Option<String>,
 }
 
@@ -88,20 +88,6 @@ pub(crate) struct Header {
 pub(crate) struct Quarantine {
     max_rows: Option<u64>,
     max_ratio: Option<f64>,
-}
-
-/// The hours in which it may work: from, to (the next day where that is less), and where that is the time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Window {
-    pub(crate) from: String,
-    pub(crate) to: String,
-    pub(crate) zone: String,
-}
-
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{} {}", self.from, self.to, self.zone)
-    }
 }
 
 impl Header {
@@ -173,85 +159,6 @@ fn check_column(source: &Source, name: &str, key: &str) -> Result<(), Problem> {
     }
     Err(at_key(source, key, "E242", format!("`{name}` is not the name of a column"))
         .help(format!("`{key}` names a column of the table that is walked, such as {key}_id")))
-}
-
-/// One text, or a list of them.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct OneOrMany;
-    impl<'de> Visitor<'de> for OneOrMany {
-        type Value = Vec<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a name or a list of names")
-        }
-
-        fn visit_str<E: Error>(self, one: &str) -> Result<Vec<String>, E> {
-            Ok(vec![one.to_owned()])
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Vec<String>, A::Error> {
-            let mut all = Vec::new();
-            while let Some(item) = items.next_element()? {
-                all.push(item);
-            }
-            Ok(all)
-        }
-    }
-    deserializer.deserialize_any(OneOrMany)
-}
-
-/// `20ms`, `1m`: with a unit, and with none of those that have no fixed length.
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let refused =
-        || D::Error::custom(format!("`{text}` is not a duration; write a number and a unit, such as 20ms"));
-    let odd = |unit: &str| matches!(unit, "M" | "month" | "months" | "y" | "year" | "years");
-    if text.split(|one: char| !one.is_alphabetic()).any(odd) {
-        return Err(refused());
-    }
-    humantime::parse_duration(text.trim()).map(Some).map_err(|_| refused())
-}
-
-/// `50%` as 0.5.
-fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let number = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<u8>().ok());
-    match number.filter(|number| (1..=100).contains(number)) {
-        Some(number) => Ok(Some(f64::from(number) / 100.0)),
-        None => Err(D::Error::custom(format!("`{text}` is no share of the time; write one from 1% to 100%"))),
-    }
-}
-
-/// `22:00-06:00 Europe/Paris`.
-fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Window>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let (hours, zone) = text.trim().split_once(' ').unwrap_or((text.trim(), "UTC"));
-    let window = hours.split_once('-').filter(|(from, to)| is_time(from) && is_time(to) && from != to);
-    let known = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
-    match window.filter(|_| zone.trim().chars().all(known)) {
-        Some((from, to)) => {
-            Ok(Some(Window { from: from.into(), to: to.into(), zone: zone.trim().to_owned() }))
-        }
-        None => {
-            let help = "write the hours and the time zone, such as 22:00-06:00 Europe/Paris";
-            Err(D::Error::custom(format!("`{text}` is no window; {help}")))
-        }
-    }
-}
-
-fn is_time(text: &str) -> bool {
-    let parts = text.split_once(':').map(|(hour, minute)| (hour.parse::<u8>(), minute.parse::<u8>()));
-    text.len() == 5 && matches!(parts, Some((Ok(0..=23), Ok(0..=59))))
-}
-
-/// `2027-01-31`.
-fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let parts: Vec<_> = text.split('-').map(str::parse::<u32>).collect();
-    match parts.as_slice() {
-        [Ok(1970..=9999), Ok(1..=12), Ok(1..=31)] if text.len() == 10 => Ok(Some(text)),
-        _ => Err(D::Error::custom(format!("`{text}` is no date; write year-month-day, such as 2027-01-31"))),
-    }
 }
 
 #[cfg(test)]

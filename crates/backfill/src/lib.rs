@@ -4,16 +4,18 @@
 //! # Flow
 //!
 //! [`load`] reads `backfills/*.sql`: each holds one plain statement, which `statement` takes apart with the server's
-//! own grammar into a target, a predicate and what to do with a row. [`plan`] looks at the catalog (`relation`: the
-//! table, its key) and at the ledger (`record`) and says what is left to do. [`run`] gives one definition after the
-//! other to a `worker`, which takes the lease on a range of the table (`claim`) and goes over it in a `pass`: a sample
-//! that is rolled back, then the walk; the `sweep` of the rows that were locked; the proof that nothing matches any more
-//! (`verify`). A row that cannot be done goes to `quarantine`. What follows other errors is `recovery`'s.
+//! own grammar into a target, a predicate and what to do with a row. [`plan`] looks it up in the catalog (`lookup`: the
+//! `relation`, its `key`) and in the ledger (`record`) and says what is left to do. [`run`] gives one definition after the
+//! other to a `worker`. It works on one `unit` after the other (`unit_work`): the table, its partitions or its tenants. A
+//! unit is gone over in passes (`claim`): a sample that is rolled back, then the `walk`; then (`pass`) the `sweep` of the
+//! rows that were locked and the proof that nothing matches any more (`verify`). A row that cannot be done goes to
+//! `quarantine`. When all units are over, `finish` says so. What follows errors is `recovery`'s.
 //!
-//! There are two walks. The `block_walk` is the one to be had where a table has heap blocks: some `walker`s, each with a
-//! `range` of blocks of its own, go over it a `chunk` at a time, in `stripe`s, each of them a batch; the texts are
-//! `blocks`'. The other `walk` goes along the key, a `batch` at a time, as large as fits the target (`size`); its texts
-//! come from `texts`. Both have the user's statement from `edit`.
+//! In a walk some `walker`s take a `range` of the pass each, of heap blocks or of keys, and go over it (`range_work`) a
+//! `chunk` at a time, in stripes: each `stripe` is a batch, a transaction of its own. `sizing` learns how large chunks may
+//! be, `pace` how much rest there is between batches, and `setback` is what follows an error in one. The texts are
+//! `strides`', those of the sweep and the proof come from `texts`; both have the user's statement from `edit`. Beside
+//! them a `monitor` looks at the server (`signals`) and judges what that leaves to us (`throttle`).
 //!
 //! All progress of a range lives in one row of the ledger that each batch locks first and updates last: rows and cursor
 //! share one transaction, so whatever dies, they agree.
@@ -28,28 +30,37 @@ mod edit;
 mod event;
 mod failure;
 mod fence;
+mod finish;
 mod header;
+mod header_value;
+mod key;
 mod live;
+mod lookup;
 mod monitor;
 mod names;
 mod order;
 mod outcome;
 mod pace;
+mod part;
 mod pass;
 mod plan;
 mod preflight;
+mod pressure;
 mod progress;
 mod proof;
 mod quarantine;
 mod range;
+mod range_work;
 mod record;
 mod recovery;
 mod refusal;
 mod relation;
 mod run;
+mod setback;
 mod settings;
 mod side_effects;
 mod signals;
+mod sizing;
 mod stage;
 mod standing;
 mod statement;
@@ -58,13 +69,16 @@ mod strides;
 mod stripe;
 mod sweep;
 mod tables;
+mod tenant;
 mod texts;
 mod throttle;
 mod unit;
 mod unit_work;
 mod verify;
 mod walk;
+mod walked;
 mod walker;
+mod window;
 mod worker;
 
 pub use aside::{Aside, Settled, accept_quarantine, asides, retry_quarantine};

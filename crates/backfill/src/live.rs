@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use tokio::sync::watch;
 
 use crate::control::{Control, Wanted};
+use crate::pressure::Pressure;
 use crate::settings::Settings;
-use crate::throttle::Pressure;
 
 /// What holds now.
 #[derive(Debug, Clone)]

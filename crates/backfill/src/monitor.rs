@@ -9,9 +9,10 @@ use crate::control;
 use crate::definition::Definition;
 use crate::event::Event;
 use crate::live::Live;
+use crate::pressure::Pressure;
 use crate::signals::{self, Seen};
 use crate::stage::Stage;
-use crate::throttle::{Judge, Pressure};
+use crate::throttle::Judge;
 
 /// The share of dead rows at which we vacuum, and from how many rows on.
 const DEAD: (f64, f64) = (0.10, 20_000.0);

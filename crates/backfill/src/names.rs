@@ -4,7 +4,8 @@ use sql::Node;
 
 use crate::definition::Definition;
 use crate::header::Mode;
-use crate::relation::{Division, Key, Relation};
+use crate::key::Key;
+use crate::relation::{Division, Relation};
 use crate::statement::{Parsed, parsed};
 
 /// How the rows of a batch are found.

@@ -9,12 +9,13 @@ use crate::event::Event;
 use crate::failure::Ended;
 use crate::names::Over;
 use crate::outcome::grouped;
+use crate::part::Part;
 use crate::quarantine;
 use crate::record;
 use crate::stoppable::stoppable;
 use crate::sweep::{Sweep, Swept};
 use crate::verify;
-use crate::worker::{Part, Worker, taken_over};
+use crate::worker::{Worker, taken_over};
 
 /// Passes over a unit in one run.
 const PASSES: i32 = 20;

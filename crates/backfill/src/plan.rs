@@ -5,9 +5,9 @@ use serde::Serialize;
 use sql::Problem;
 
 use crate::definition::{Definition, Definitions};
+use crate::lookup::{self, Lookup};
 use crate::outcome::grouped;
 use crate::record::{self, Record};
-use crate::relation::{self, Lookup};
 use crate::texts;
 use crate::verify;
 
@@ -141,7 +141,7 @@ async fn item(
         return Ok(item);
     }
     if item.refused.is_none() {
-        match relation::look_up(session, definition).await? {
+        match lookup::look_up(session, definition).await? {
             Lookup::Ready(relation) => {
                 item.tenants = relation.tenants;
                 item.refused = record.and_then(|record| conflict(definition, record, Some(&relation.name)));

@@ -3,16 +3,18 @@
 use postgres::{Error, Row, Session, query};
 use serde::Serialize;
 
+use crate::chunk::{Chunk, Place};
 use crate::definition::{Definition, Definitions};
 use crate::edit::edited;
+use crate::failure::told;
 use crate::header::NewRows;
+use crate::lookup::{self, Lookup};
 use crate::names::{Names, Over, Span};
 use crate::range::{Range, Reach};
-use crate::relation::{self, Division, Lookup, Relation};
+use crate::relation::{Division, Relation};
 use crate::settings::{Settings, Walk};
 use crate::statement::Kind;
-use crate::strides::{self, STRIPES};
-use crate::worker::told;
+use crate::strides::{self, STRIPES, Strides};
 use crate::{texts, verify};
 
 /// What a run would be like.
@@ -53,7 +55,7 @@ pub async fn preflight(
     let Some(definition) = definitions.items().iter().find(|definition| definition.id == id) else {
         return Ok(Err(format!("there is no backfill {id} in this release")));
     };
-    let relation = match relation::look_up(session, definition).await? {
+    let relation = match lookup::look_up(session, definition).await? {
         Lookup::Ready(relation) => relation,
         Lookup::Waiting(problem) | Lookup::Refused(problem) => return Ok(Err(told(&problem))),
     };
@@ -234,7 +236,7 @@ async fn notes(
     if no_constraint {
         notes.push(format!("there is no constraint {}", header.constraint.as_deref().unwrap_or_default()));
     }
-    if let Some(window) = crate::signals::outside(session, header.window.as_ref()).await? {
+    if let Some(window) = crate::window::outside(session, header.window.as_ref()).await? {
         notes.push(format!("it is outside of its window {window} now"));
     }
     if header.over(settings).duty < 1.0 {
@@ -243,9 +245,9 @@ async fn notes(
     Ok(notes)
 }
 
-impl strides::Strides {
-    fn first_place(&self) -> strides::Place {
-        let chunk = crate::chunk::Chunk { blocks: 8, stripes: self.stripes, parts: 1 };
-        strides::Place { block: 0, chunk, step: 0 }
+impl Strides {
+    fn first_place(&self) -> Place {
+        let chunk = Chunk { blocks: 8, stripes: self.stripes, parts: 1 };
+        Place { block: 0, chunk, step: 0 }
     }
 }

@@ -6,10 +6,10 @@ use std::fmt;
 use postgres::{Error, Session};
 
 use crate::definition::Definitions;
+use crate::lookup::{self, Lookup};
 use crate::outcome::grouped;
 use crate::quarantine;
 use crate::record::{self, Record};
-use crate::relation::{self, Lookup};
 use crate::texts;
 use crate::verify;
 
@@ -124,7 +124,7 @@ pub async fn proof(
         "cancelled" => return not(Reason::Cancelled, percent),
         _ => return not(Reason::Incomplete { rows, estimated_rows, stopped: error }, percent),
     }
-    let relation = match relation::look_up(session, definition).await? {
+    let relation = match lookup::look_up(session, definition).await? {
         Lookup::Ready(relation) if relation.name == record.table_name => relation,
         Lookup::Ready(relation) => {
             let reason = format!("it now means {}, and {} was done", relation.name, record.table_name);

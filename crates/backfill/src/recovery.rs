@@ -5,9 +5,9 @@ use std::time::Instant;
 use postgres::Error;
 
 use crate::event::Event;
-use crate::failure::{Ended, Remedy, remedy};
-use crate::relation::{self, Lookup};
-use crate::worker::{Worker, backoff, told};
+use crate::failure::{Ended, Remedy, remedy, told};
+use crate::lookup::{self, Lookup};
+use crate::worker::{Worker, backoff};
 
 /// Attempts in a row that gave way to others before we come back at the next deploy.
 const STUBBORN: u32 = 5;
@@ -80,7 +80,7 @@ impl Worker<'_> {
         if remedy(&error) == Remedy::Fail {
             // The position is one in our text; the server finds it in the user's, too.
             if let Ok(Some(Lookup::Waiting(problem) | Lookup::Refused(problem))) =
-                relation::explain(session, self.definition).await
+                lookup::explain(session, self.definition).await
             {
                 return Ended::Failed { sqlstate, reason: told(&problem) };
             }

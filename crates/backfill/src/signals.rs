@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use postgres::{Error, Row, Session, query};
 
-use crate::header::Window;
+use crate::window::{self, Window};
 
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -105,22 +105,6 @@ pub(crate) async fn look(
             row.try_get::<Option<f64>, _>(11)?.unwrap_or(0.0),
             row.try_get::<Option<f64>, _>(12)?.unwrap_or(0.0),
         ),
-        outside_window: outside(session, window).await?,
+        outside_window: window::outside(session, window).await?,
     })
-}
-
-/// The window, where the server's clock is outside of it.
-pub(crate) async fn outside(session: &mut Session, window: Option<&Window>) -> Result<Option<String>, Error> {
-    let Some(window) = window else { return Ok(None) };
-    let row = query(
-        "SELECT CASE WHEN $1::time < $2::time THEN t.t >= $1::time AND t.t < $2::time ELSE t.t >= $1::time OR t.t < $2::time END \
-         FROM (SELECT (clock_timestamp() AT TIME ZONE $3)::time) AS t (t)",
-    )
-    .bind(window.from.clone())
-    .bind(window.to.clone())
-    .bind(window.zone.clone())
-    .fetch_one(session.connection())
-    .await?;
-    let inside: bool = row.try_get(0)?;
-    Ok((!inside).then(|| window.to_string()))
 }

@@ -4,13 +4,14 @@
 //! leaves behind is pruned by the next, which then finds room on the same page. Blocks and keys are literals, since only
 //! those make a Tid Range Scan that the planner costs right.
 
-use crate::chunk::Chunk;
+use crate::chunk::Place;
 use crate::definition::Definition;
 use crate::edit::edited;
 use crate::header::Mode;
+use crate::key::Key;
 use crate::names::{Names, Over, RANGE, STRIPE, Span};
 use crate::range::{Range, Reach};
-use crate::relation::{Key, Relation};
+use crate::relation::Relation;
 use crate::statement::Kind;
 use crate::texts::lock;
 
@@ -35,36 +36,6 @@ pub(crate) struct Strides {
     pub(crate) stripes: i32,
     /// Finds where the next range of keys ends: $1 the key behind which it begins, $2 the bound, $3 how many keys.
     pub(crate) carve: String,
-}
-
-/// Where a walk is: at a stripe of a part of a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// The chunk's first block.
-    pub(crate) block: i64,
-    pub(crate) chunk: Chunk,
-    /// Counts the first stripe of each part, then the second of each, ..
-    pub(crate) step: i32,
-}
-
-impl Place {
-    /// The block behind the chunk's last.
-    pub(crate) fn end(self) -> i64 {
-        self.block + self.chunk.blocks
-    }
-
-    /// The cursor behind this batch.
-    pub(crate) fn next(self) -> (i64, i32) {
-        let steps = self.chunk.stripes * self.chunk.parts;
-        if self.step + 1 < steps { (self.block, self.step + 1) } else { (self.end(), 0) }
-    }
-
-    /// The blocks of the batch.
-    fn span(self) -> (i64, i64) {
-        let (part, parts) = (i64::from(self.step % self.chunk.parts), i64::from(self.chunk.parts));
-        let at = |part| self.block + self.chunk.blocks * part / parts;
-        (at(part), at(part + 1))
-    }
 }
 
 /// Composes the texts; `None` where the grammar's own text of the statement cannot be had.
@@ -243,29 +214,5 @@ RETURNING b.matched, b.done, b.unchanged, r.state = 'done', b.skipped"
             "SELECT {key_text} FROM {table} AS {alias} WHERE ($1::text[] IS NULL OR {behind}) AND {up_to}{tenant} \
              ORDER BY {key_list} OFFSET $3::int8 - 1 LIMIT 1"
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_steps_of_a_chunk_meet_every_stripe_of_every_part_once_and_not_soon_again() {
-        let chunk = Chunk { blocks: 10, stripes: 8, parts: 3 };
-        let mut place = Place { block: 100, chunk, step: 0 };
-        let mut met = vec![];
-        loop {
-            met.push((place.span(), place.step / 3));
-            match place.next() {
-                (block, 0) => {
-                    assert_eq!(block, 110);
-                    break;
-                }
-                (_, step) => place.step = step,
-            }
-        }
-        assert_eq!(&met[..4], [((100, 103), 0), ((103, 106), 0), ((106, 110), 0), ((100, 103), 1)]);
-        assert_eq!(met.len(), 24);
     }
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use postgres::{Error, Row, Session, query};
 
+use crate::chunk::Place;
 use crate::fence;
 use crate::names::Over;
 use crate::range::Range;
 use crate::settings::Settings;
-use crate::strides::{Place, Strides};
+use crate::strides::Strides;
 
 /// How long a batch that has not locked its rows first waits for somebody else's. Less than any sensible
 /// deadlock_timeout: where we and the application want each other's rows, it is we who give way.

@@ -9,7 +9,7 @@ use crate::names::{Names, Span, row_comparison};
 use crate::relation::Relation;
 use crate::statement::Kind;
 
-/// The statements of one unit. Parameters are in the order that `sweep.rs` and `verify.rs` bind them.
+/// The statements of one unit. Parameters are in the order that `sweep` and `verify` bind them.
 #[derive(Debug, Clone)]
 pub(crate) struct Texts {
     /// Noted rows, those that are free now.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::pressure::Pressure;
 use crate::settings::Throttle;
 use crate::signals::Seen;
 
@@ -15,34 +16,6 @@ const HOLD: Duration = Duration::from_secs(5);
 const WRAPAROUND: (f64, f64) = (1.0e9, 1.6e9);
 /// Sessions that wait for us this long are a reason for smaller batches.
 const BLOCKED: Duration = Duration::from_millis(100);
-
-/// What is left to us.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Pressure {
-    /// The share of the time; 0 is a pause.
-    pub(crate) duty: f64,
-    /// Why it is not all of it.
-    pub(crate) reasons: Vec<String>,
-    /// Counts the times that batches are to be halved.
-    pub(crate) halvings: u64,
-}
-
-impl Default for Pressure {
-    fn default() -> Self {
-        Self { duty: 1.0, reasons: Vec::new(), halvings: 0 }
-    }
-}
-
-impl Pressure {
-    /// As the ledger writes it.
-    pub(crate) fn level(&self) -> &'static str {
-        match self.duty {
-            duty if duty <= 0.0 => "pause",
-            duty if duty < 1.0 => "slow",
-            _ => "free",
-        }
-    }
-}
 
 /// Judges what is seen.
 #[derive(Debug)]

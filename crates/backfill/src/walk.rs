@@ -6,16 +6,18 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use postgres::{Error, Session};
 use tokio_util::sync::CancellationToken;
 
-use crate::chunk::Sizing;
 use crate::claim::Pass;
 use crate::failure::Ended;
 use crate::names::Over;
 use crate::pace::Pace;
+use crate::part::Part;
 use crate::quarantine;
 use crate::range;
+use crate::sizing::Sizing;
 use crate::strides::Strides;
-use crate::walker::{Tally, Walked, Walker};
-use crate::worker::{Part, Worker};
+use crate::walked::{Tally, Walked};
+use crate::walker::Walker;
+use crate::worker::Worker;
 
 /// How a walk ended.
 #[derive(Debug)]

@@ -12,20 +12,19 @@ use postgres::{Backoff, Error, Session};
 use crate::control::{self, Wanted};
 use crate::definition::Definition;
 use crate::event::Event;
-use crate::failure::Ended;
+use crate::failure::{Ended, told};
 use crate::live::Live;
+use crate::lookup::{self, Lookup};
 use crate::monitor::Monitor;
-use crate::names::Over;
 use crate::plan::{conflict, not_composed};
 use crate::progress::Progress;
 use crate::quarantine;
 use crate::record::{self, Record};
-use crate::relation::{self, Division, Lookup, Relation};
+use crate::relation::{Division, Relation};
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::strides::{self, Strides};
 use crate::texts::{self, Texts};
-use crate::unit::{self, Unit};
+use crate::unit;
 use crate::verify;
 
 pub(crate) struct Worker<'a> {
@@ -54,31 +53,6 @@ pub(crate) struct Worker<'a> {
     pub(crate) skipped: u64,
     /// How units ended in this run that are not complete.
     pub(crate) short: Vec<(String, Ended)>,
-}
-
-/// A unit with everything to work on it.
-pub(crate) struct Part {
-    pub(crate) unit: Unit,
-    pub(crate) relation: Relation,
-    pub(crate) texts: Texts,
-    pub(crate) blocks: Option<Strides>,
-    pub(crate) keys: Strides,
-}
-
-impl Part {
-    pub(crate) fn compose(
-        definition: &Definition,
-        (unit, relation): (Unit, Relation),
-        ledger: &str,
-    ) -> Option<Self> {
-        let texts = texts::compose(definition, &relation, ledger)?;
-        let keys = strides::compose(definition, &relation, ledger, Over::Keys)?;
-        let blocks = match relation.has_blocks && !definition.is_once() {
-            true => strides::compose(definition, &relation, ledger, Over::Blocks),
-            false => None,
-        };
-        Some(Self { unit, relation, texts, blocks, keys })
-    }
 }
 
 impl<'a> Worker<'a> {
@@ -150,7 +124,7 @@ impl<'a> Worker<'a> {
 
     async fn attempt_with(&mut self, session: &mut Session) -> Result<Ended, Error> {
         let (definition, ledger) = (self.definition, self.stage.ledger);
-        let relation = match relation::look_up(session, definition).await? {
+        let relation = match lookup::look_up(session, definition).await? {
             Lookup::Ready(relation) => relation,
             Lookup::Waiting(problem) | Lookup::Refused(problem) => return Ok(Ended::Refused(told(&problem))),
         };
@@ -268,41 +242,6 @@ impl<'a> Worker<'a> {
         self.finish(session, relation).await
     }
 
-    /// Closes the lid, and leaves the ledger as the next run should find it. A ledger that cannot be written now is found
-    /// with leases that lapse, which says the same.
-    async fn close(&mut self, ended: &Ended) {
-        if self.progress.batches > 0
-            && let Some(event) = self.progress.due(self.rows, self.skipped, 0, true)
-        {
-            (self.stage.events)(event);
-        }
-        for session in self.sessions.drain(..) {
-            session.close().await;
-        }
-        if self.backfill == 0 || matches!(ended, Ended::Unchanged | Ended::Refused(_)) {
-            return;
-        }
-        let mut session = match self.session.take() {
-            Some(session) => session,
-            None => match self.stage.worker_session().await {
-                Ok(session) => session,
-                Err(_) => return,
-            },
-        };
-        let (ledger, reason, backfill) = (self.stage.ledger, ended.reason(), self.backfill);
-        let _ = match ended {
-            Ended::Failed { sqlstate, .. } => {
-                let why = (sqlstate.as_deref(), reason.as_deref());
-                record::set_state(&mut session, ledger, backfill, "failed", why).await
-            }
-            Ended::KeepMatching { .. } => {
-                record::set_state(&mut session, ledger, backfill, "failed", (None, reason.as_deref())).await
-            }
-            _ => record::stopped(&mut session, ledger, backfill, reason.as_deref()).await,
-        };
-        session.close().await;
-    }
-
     /// What ends the run before the next unit or pass.
     pub(crate) fn hindered(&self) -> Option<Ended> {
         if self.stage.stop.is_cancelled() {
@@ -326,12 +265,4 @@ pub(crate) fn backoff() -> Backoff {
 
 pub(crate) fn taken_over() -> Ended {
     Ended::Incomplete("another process took the work over".into())
-}
-
-/// A problem in one line: place, message, and what to do.
-pub(crate) fn told(problem: &sql::Problem) -> String {
-    match &problem.help {
-        Some(help) => format!("{problem} ({help})"),
-        None => problem.to_string(),
-    }
 }

@@ -1,0 +1,29 @@
+//! What the server's state leaves to us, and why it is not all.
+
+/// What is left to us.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Pressure {
+    /// The share of the time; 0 is a pause.
+    pub(crate) duty: f64,
+    /// Why it is not all of it.
+    pub(crate) reasons: Vec<String>,
+    /// Counts the times that batches are to be halved.
+    pub(crate) halvings: u64,
+}
+
+impl Default for Pressure {
+    fn default() -> Self {
+        Self { duty: 1.0, reasons: Vec::new(), halvings: 0 }
+    }
+}
+
+impl Pressure {
+    /// As the ledger writes it.
+    pub(crate) fn level(&self) -> &'static str {
+        match self.duty {
+            duty if duty <= 0.0 => "pause",
+            duty if duty < 1.0 => "slow",
+            _ => "free",
+        }
+    }
+}
