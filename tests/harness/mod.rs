@@ -10,4 +10,5 @@ pub(crate) use client::Client;
 pub(crate) use example::{Example, copy, root};
 pub(crate) use outcome::Outcome;
 pub(crate) use project::Project;
-pub(crate) use server::{database, server, until};
+pub(crate) use server::{database, server};
+pub(crate) use trial::blocking::until;

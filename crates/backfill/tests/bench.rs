@@ -1,8 +1,8 @@
 //! A database with a table to work on, and everything a stage needs to run.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use backfill::{Event, Outcome, Plan, Settings, Stage, Walk};
@@ -10,6 +10,7 @@ use postgres::{LockKey, Row, RunLock, Session, Target, ledger};
 use scratch::Server;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use trial::Recorder;
 
 /// The update that shows a row done twice.
 pub(crate) const COUNTING: &str = "UPDATE t SET touched = touched + 1, done = true WHERE NOT done";
@@ -25,7 +26,7 @@ pub(crate) struct Bench {
     pub(crate) admin: Session,
     pub(crate) settings: Settings,
     pub(crate) stop: CancellationToken,
-    pub(crate) events: Arc<Mutex<Vec<Event>>>,
+    pub(crate) events: Arc<Recorder<Event>>,
     url: String,
     deployment: i64,
 }
@@ -93,7 +94,7 @@ impl Bench {
         let (target, settings, stop, seen) =
             (self.target.clone(), self.settings.clone(), self.stop.clone(), self.events.clone());
         Ok(tokio::spawn(async move {
-            let events = move |event| seen.lock().expect("no test panics with it").push(event);
+            let events = move |event| seen.record(event);
             let stage = Stage {
                 target: &target,
                 ledger: "pgdeploy",
@@ -183,7 +184,7 @@ impl Bench {
         self.ledger().await?;
         let plan = self.plan(files).await?;
         let seen = self.events.clone();
-        let events = move |event| seen.lock().expect("no test panics with it").push(event);
+        let events = move |event| seen.record(event);
         let stage = Stage {
             target: &self.target,
             ledger: "pgdeploy",
@@ -227,19 +228,20 @@ pub(crate) fn sources(files: &[(&str, &str)]) -> Result<Vec<sql::Source>> {
         .collect()
 }
 
-/// Polls until a query of one boolean says yes.
-pub(crate) async fn until(session: &mut Session, condition: &str) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        // A table that is not there yet is a no.
-        if let Ok(row) = session.one(&format!("SELECT coalesce(({condition}), false)")).await
-            && row.try_get(0)?
-        {
-            return Ok(());
-        }
-        anyhow::ensure!(Instant::now() < deadline, "never: {condition}");
-        tokio::task::yield_now().await;
-    }
+/// Waits until the server's state holds it up, with nothing in hand, for a reason.
+pub(crate) async fn held_up(bench: &mut Bench, files: &[(&str, &str)], reason: &str) -> Result<()> {
+    let mut other = bench.other().await?;
+    trial::until_true(
+        &mut other,
+        &format!("SELECT level = 'pause' AND reasons::text LIKE '%{reason}%' FROM pgdeploy.backfills"),
+    )
+    .await?;
+    trial::until_true(&mut other, "SELECT count(*) = 0 FROM pgdeploy.backfill_ranges WHERE state = 'leased'")
+        .await?;
+    let standing = bench.standing(files).await?.remove(0);
+    assert_eq!(standing.state, "throttled", "{standing:?}");
+    assert!(standing.reasons.iter().any(|one| one.contains(reason)), "{standing:?}");
+    Ok(())
 }
 
 /// The one item's outcome.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use backfill::Verdict;
 use postgres::Row;
+use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, only, until};
+use crate::bench::{Bench, COUNTING, only};
 
 const OWNERS: &str =
     "SELECT count(DISTINCT lease_owner) FROM pgdeploy.backfill_ranges WHERE parent IS NOT NULL";
@@ -21,7 +22,8 @@ async fn several_workers_share_a_table_also_while_they_are_killed() -> Result<()
     let kills = async {
         let mut kills = 0;
         for round in 1..=12 {
-            until(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 10_000)).await?;
+            until_true(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 10_000))
+                .await?;
             // One of them, any of them, or all.
             let limit = 1 + round % 3;
             kills += killer
@@ -50,7 +52,7 @@ async fn a_range_whose_worker_has_died_is_taken_over_when_its_lease_is_over() ->
     bench.slow();
     let mut other = bench.other().await?;
     let (outcome, expiry) = tokio::join!(bench.run(COUNTING), async {
-        until(&mut other, "SELECT count(*) >= 1000 FROM t WHERE done").await?;
+        until_true(&mut other, "SELECT count(*) >= 1000 FROM t WHERE done").await?;
         // As if another machine had it and were never heard of again.
         other
             .run("UPDATE pgdeploy.backfill_ranges SET lease_token = lease_token + 1, lease_owner = 'elsewhere', \
@@ -58,7 +60,7 @@ async fn a_range_whose_worker_has_died_is_taken_over_when_its_lease_is_over() ->
             .await?;
         let row = other.one("SELECT count(*) FROM t WHERE done").await?;
         let done: i64 = row.try_get(0)?;
-        until(&mut other, "SELECT clock_timestamp() > min(lease_expires_at) FROM pgdeploy.backfill_ranges WHERE lease_owner = 'elsewhere'").await?;
+        until_true(&mut other, "SELECT clock_timestamp() > min(lease_expires_at) FROM pgdeploy.backfill_ranges WHERE lease_owner = 'elsewhere'").await?;
         let row = other.one("SELECT count(*) FROM t WHERE done").await?;
         anyhow::Ok((done, row.try_get::<i64, _>(0)?))
     });
@@ -79,7 +81,7 @@ async fn a_table_that_is_stored_anew_in_mid_run_is_walked_from_its_first_block()
     let mut other = bench.other().await?;
     let (outcome, rewritten) = tokio::join!(bench.run(COUNTING), async {
         for rows in [3_000, 9_000] {
-            until(&mut other, &format!("SELECT count(*) >= {rows} FROM t WHERE done")).await?;
+            until_true(&mut other, &format!("SELECT count(*) >= {rows} FROM t WHERE done")).await?;
             other.run("VACUUM FULL t").await?;
         }
         anyhow::Ok(())

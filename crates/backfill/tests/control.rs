@@ -1,11 +1,12 @@
 //! What people ask of a backfill while it is at work, from wherever they are (scenarios 34, 35, 37, 41).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use backfill::{Ask, Asked, Verdict, Walk};
+use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, only, sources, until};
+use crate::bench::{Bench, COUNTING, only, sources};
 
 const FILES: [(&str, &str); 1] = [("0001_a.sql", COUNTING)];
 const DONE: &str = "SELECT count(*) FROM t WHERE done";
@@ -27,15 +28,22 @@ async fn pause_resume_speed_and_cancel_act_at_the_next_batch() -> Result<()> {
     assert_eq!(ask(&mut bench, Ask::Pause, None).await?, Asked::Nothing(None));
     let mut other = bench.other().await?;
     let run = bench.beside(&FILES).await?;
-    until(&mut other, "SELECT count(*) >= 500 FROM t WHERE done").await?;
+    until_true(&mut other, "SELECT count(*) >= 500 FROM t WHERE done").await?;
     assert_eq!(state(&mut bench).await?, "running");
     assert_eq!(ask(&mut bench, Ask::Pause, None).await?, Asked::Accepted(1));
     // What is under way ends, and the range is given back.
-    until(&mut other, "SELECT count(*) = 0 FROM pgdeploy.backfill_ranges WHERE state = 'leased'").await?;
+    until_true(&mut other, "SELECT count(*) = 0 FROM pgdeploy.backfill_ranges WHERE state = 'leased'")
+        .await?;
     let paused = bench.number(DONE).await?;
     assert_eq!(state(&mut bench).await?, "paused");
-    let still = Instant::now() + Duration::from_millis(700);
-    while Instant::now() < still {
+    for _ in 0..2 {
+        // It looks whether it may go on, and does nothing else.
+        let now = bench.text("SELECT clock_timestamp()").await?;
+        let looked = format!(
+            "SELECT bool_or(query LIKE 'SELECT b.revision%' AND query_start > '{now}') FROM pg_stat_activity \
+            WHERE application_name = 'pgdeploy/backfill' AND datname = current_database()"
+        );
+        until_true(&mut other, &looked).await?;
         assert_eq!(bench.number(DONE).await?, paused, "it works while it is paused");
     }
     // Two operators: the second has not seen what the first asked.
@@ -45,7 +53,7 @@ async fn pause_resume_speed_and_cancel_act_at_the_next_batch() -> Result<()> {
     assert_eq!(asked, Asked::Stale { revision: 1, last: "alice: pause".into() });
     assert_eq!(ask(&mut bench, faster, Some(1)).await?, Asked::Accepted(2));
     assert_eq!(ask(&mut bench, Ask::Resume, Some(2)).await?, Asked::Accepted(3));
-    until(
+    until_true(
         &mut other,
         "SELECT count(DISTINCT lease_owner) = 3 FROM pgdeploy.backfill_ranges WHERE state = 'leased'",
     )
@@ -88,19 +96,34 @@ async fn several_processes_share_one_backfill_and_each_row_is_done_once() -> Res
 }
 
 #[tokio::test]
+async fn two_backfills_of_two_processes_share_one_table() -> Result<()> {
+    let mut bench = Bench::counting("control_two", 20_000).await?;
+    bench.sql("ALTER TABLE t ADD other int NOT NULL DEFAULT 0, ADD second bigint").await?;
+    bench.settings.lock_timeout = Duration::from_secs(20);
+    let second = [("0002_b.sql", "UPDATE t SET other = other + 1, second = id WHERE second IS NULL")];
+    for run in [bench.beside(&FILES).await?, bench.beside(&second).await?] {
+        let outcome = run.await?;
+        assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 20_000), "{outcome:?}");
+    }
+    let once = "SELECT count(*) FROM t WHERE touched = 1 AND done AND other = 1 AND second = id";
+    assert_eq!(bench.number(once).await?, 20_000);
+    Ok(())
+}
+
+#[tokio::test]
 async fn it_is_never_said_to_run_without_somebody_who_does() -> Result<()> {
     let mut bench = Bench::counting("control_standing", 20_000).await?;
     bench.slow();
     let mut other = bench.other().await?;
     let run = bench.beside(&FILES).await?;
-    until(&mut other, "SELECT count(*) >= 300 FROM t WHERE done").await?;
+    until_true(&mut other, "SELECT count(*) >= 300 FROM t WHERE done").await?;
     let standing = bench.standing(&FILES).await?.remove(0);
     assert_eq!((standing.state.as_str(), standing.workers.len()), ("running", 1), "{standing:?}");
     assert!(standing.workers[0].starts_with("backfill run on beside, pid "), "{standing:?}");
     assert!((1..100).contains(&standing.percent), "{standing:?}");
     // It vanishes without a word; its lease would last for a minute.
     run.abort();
-    until(&mut other, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill' AND datname = current_database()").await?;
+    until_true(&mut other, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill' AND datname = current_database()").await?;
     let standing = bench.standing(&FILES).await?.remove(0);
     assert_eq!((standing.state.as_str(), standing.workers.len()), ("stopped", 0), "{standing:?}");
     bench.settings.pause = Duration::ZERO;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use backfill::{Verdict, Walk};
+use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, only, over_both_walks, until};
+use crate::bench::{Bench, COUNTING, only, over_both_walks};
 
 over_both_walks! {
     killed_backends_cost_no_row_and_no_second_touch,
@@ -24,7 +25,8 @@ async fn killed_backends_cost_no_row_and_no_second_touch(walk: Walk) -> Result<(
     let kills = async {
         let mut kills = 0;
         for round in 1..=15 {
-            until(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 1_000)).await?;
+            until_true(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 1_000))
+                .await?;
             let killed = killer
                 .all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill' AND datname = current_database()")
                 .await?;
@@ -48,7 +50,7 @@ async fn runs_that_vanish_are_taken_over_at_the_cursor(walk: Walk) -> Result<()>
     for round in 1..=8 {
         // Not at the end of a range.
         let far = format!("SELECT count(*) >= {} FROM t WHERE done", round * 1_470);
-        let watch = until(&mut watcher, &far);
+        let watch = until_true(&mut watcher, &far);
         // The future is dropped wherever it is: no ROLLBACK, no farewell.
         tokio::select! {
             outcome = bench.run(COUNTING) => assert_eq!(only(&outcome?).outcome, Verdict::Complete),
@@ -68,7 +70,7 @@ async fn a_runner_whose_lease_was_taken_over_writes_nothing_more(walk: Walk) -> 
     bench.settings.budget = Duration::from_secs(3);
     let mut other = bench.other().await?;
     let (outcome, seen) = tokio::join!(bench.run(COUNTING), async {
-        until(&mut other, "SELECT count(*) >= 500 FROM t WHERE done").await?;
+        until_true(&mut other, "SELECT count(*) >= 500 FROM t WHERE done").await?;
         other.run("UPDATE pgdeploy.backfill_ranges SET lease_token = lease_token + 1, lease_owner = 'somebody else', lease_pid = NULL, \
                    lease_expires_at = clock_timestamp() + interval '1 hour', state = CASE state WHEN 'ready' THEN 'leased' ELSE state END \
                    WHERE parent IS NOT NULL; UPDATE pgdeploy.backfill_ranges SET block = end_block WHERE parent IS NULL").await?;
@@ -114,12 +116,13 @@ async fn the_application_and_the_backfill_share_rows_in_any_order(walk: Walk) ->
     bench.settings.pause = Duration::from_millis(1);
     bench.settings.max_batch = 200;
     let mut clients = Vec::new();
-    for client in 0..4_u64 {
+    for client in 0..8_u64 {
         let mut session = bench.other().await?;
         clients.push(tokio::spawn(async move {
             let mut errors = 0;
             for n in 0..200_u64 {
-                let (one, other) = ((n * 7919 + client * 31) % 5_000 + 1, (n * 104_729 + client) % 5_000 + 1);
+                // Rows that no other client has: whatever goes wrong is between it and the backfill.
+                let (one, other) = (n * 7919 % 625 * 8 + client + 1, n * 104_729 % 625 * 8 + client + 1);
                 let sent = session.run(&format!("BEGIN; UPDATE t SET seen = seen + 1 WHERE id = {one}; UPDATE t SET seen = seen + 1 WHERE id = {other}; COMMIT")).await;
                 if sent.is_err() {
                     errors += 1;
@@ -131,9 +134,12 @@ async fn the_application_and_the_backfill_share_rows_in_any_order(walk: Walk) ->
     }
     let outcome = bench.run(COUNTING).await?;
     for client in clients {
-        client.await?;
+        assert_eq!(client.await?, 0, "errors of the application");
     }
     assert_eq!(only(&outcome).outcome, Verdict::Complete, "{outcome:?}");
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(bench.number(deadlocks).await?, 0);
+    assert_eq!(bench.number("SELECT sum(seen) FROM t").await?, 8 * 200 * 2);
     assert_eq!(bench.touched(1).await?, 5_000);
     Ok(())
 }

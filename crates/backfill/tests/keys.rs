@@ -79,7 +79,7 @@ async fn rows_that_come_behind_the_bound_are_done_too() -> Result<()> {
     bench.slow();
     let mut other = bench.other().await?;
     let (outcome, inserted) = tokio::join!(bench.run(COUNTING), async {
-        crate::bench::until(&mut other, "SELECT count(*) > 500 FROM t WHERE done").await?;
+        trial::until_true(&mut other, "SELECT count(*) > 500 FROM t WHERE done").await?;
         other.run("INSERT INTO t (id) SELECT g FROM generate_series(-9, 0) g UNION ALL SELECT g FROM generate_series(5001, 5010) g").await?;
         anyhow::Ok(())
     });

@@ -96,7 +96,7 @@ async fn events_tell_the_way_and_are_not_too_many() -> Result<()> {
     let mut bench = Bench::counting("kinds_events", 3_000).await?;
     bench.slow();
     bench.run(COUNTING).await?;
-    let events = bench.events.lock().expect("not poisoned");
+    let events = bench.events.all();
     let names: Vec<_> = events
         .iter()
         .map(|event| {

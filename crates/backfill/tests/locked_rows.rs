@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use backfill::{Verdict, Walk};
+use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, only, over_both_walks, until};
+use crate::bench::{Bench, COUNTING, only, over_both_walks};
 
 over_both_walks! {
     rows_locked_during_the_walk_are_swept_afterwards,
@@ -23,7 +24,7 @@ async fn rows_locked_during_the_walk_are_swept_afterwards(walk: Walk) -> Result<
     other.run("BEGIN; SELECT FROM t WHERE id BETWEEN 1000 AND 1049 FOR UPDATE").await?;
     let mut watcher = bench.other().await?;
     let (outcome, released) = tokio::join!(bench.run(COUNTING), async {
-        until(&mut watcher, "SELECT state = 'sweeping' FROM pgdeploy.backfills").await?;
+        until_true(&mut watcher, "SELECT state = 'sweeping' FROM pgdeploy.backfills").await?;
         other.run("COMMIT").await?;
         anyhow::Ok(())
     });
@@ -63,7 +64,7 @@ async fn inserts_of_children_do_not_wait_for_batches(walk: Walk) -> Result<()> {
     bench.settings.pause = Duration::from_millis(1);
     let mut watcher = bench.other().await?;
     let inserts = async {
-        until(&mut watcher, "SELECT count(*) > 0 FROM t WHERE done").await?;
+        until_true(&mut watcher, "SELECT count(*) > 0 FROM t WHERE done").await?;
         let (mut waited, mut count) = (0, 0);
         while count < 300 {
             // Where an insert would wait for a row lock of ours, this fails at once.
@@ -96,7 +97,7 @@ async fn a_stop_is_obeyed_after_the_batch_and_the_next_run_goes_on_at_the_cursor
     bench.slow();
     let (stop, mut watcher) = (bench.stop.clone(), bench.other().await?);
     let (outcome, told) = tokio::join!(bench.run(COUNTING), async {
-        until(&mut watcher, "SELECT count(*) >= 300 FROM t WHERE done").await?;
+        until_true(&mut watcher, "SELECT count(*) >= 300 FROM t WHERE done").await?;
         stop.cancel();
         anyhow::Ok(Instant::now())
     });
@@ -121,7 +122,7 @@ async fn a_batch_that_takes_long_is_cancelled_on_a_stop(walk: Walk) -> Result<()
     let (stop, mut watcher) = (bench.stop.clone(), bench.other().await?);
     let slow = "UPDATE t SET done = (SELECT pg_sleep(1) IS NOT NULL), touched = touched + 1 WHERE NOT done AND pg_sleep(0.2) IS NOT NULL";
     let (outcome, told) = tokio::join!(bench.run(slow), async {
-        until(&mut watcher, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'WITH pgdeploy_%' AND state = 'active'").await?;
+        until_true(&mut watcher, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'WITH pgdeploy_%' AND state = 'active'").await?;
         stop.cancel();
         anyhow::Ok(Instant::now())
     });

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use backfill::{State, Verdict};
+use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, only, until};
+use crate::bench::{Bench, COUNTING, only};
 
 #[tokio::test]
 async fn a_value_that_stays_null_is_told_at_once_and_changes_nothing() -> Result<()> {
@@ -92,7 +93,7 @@ async fn a_column_dropped_in_mid_run_is_told_with_its_place() -> Result<()> {
     bench.slow();
     let mut other = bench.other().await?;
     let (outcome, dropped) = tokio::join!(bench.run(COUNTING), async {
-        until(&mut other, "SELECT count(*) >= 500 FROM t WHERE done").await?;
+        until_true(&mut other, "SELECT count(*) >= 500 FROM t WHERE done").await?;
         other.run("ALTER TABLE t DROP COLUMN touched").await?;
         anyhow::Ok(())
     });
@@ -129,8 +130,6 @@ async fn roles_with_odd_settings_make_no_difference() -> Result<()> {
     bench.settings.batch_size = 1_000;
     bench.settings.min_batch = 1_000;
     let statement = "UPDATE t SET touched = touched + 1, done = pg_sleep(0.0002) IS NOT NULL WHERE NOT done";
-    // Our ledger needs a writing default; the deploy's own sessions are not this stage's.
-    bench.sql("ALTER DATABASE bad_settings RESET default_transaction_read_only").await?;
     let outcome = bench.run(statement).await?;
     assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 5_000), "{outcome:?}");
     assert_eq!(bench.touched(1).await?, 5_000);

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use backfill::{Event, Verdict, Walk};
+use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, only, over_both_walks, until};
+use crate::bench::{Bench, COUNTING, only, over_both_walks};
 
 over_both_walks! {
     a_low_key_that_is_committed_late_is_found,
@@ -20,7 +21,7 @@ async fn a_low_key_that_is_committed_late_is_found(walk: Walk) -> Result<()> {
     let (mut late, mut watcher) = (bench.other().await?, bench.other().await?);
     late.run("BEGIN; INSERT INTO t (id) VALUES (3)").await?;
     let run = bench.beside(&[("0001_a.sql", COUNTING)]).await?;
-    until(&mut watcher, "SELECT count(*) > 2000 FROM t WHERE done").await?;
+    until_true(&mut watcher, "SELECT count(*) > 2000 FROM t WHERE done").await?;
     late.run("COMMIT").await?;
     let outcome = run.await?;
     assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 10_000), "{outcome:?}");
@@ -39,7 +40,7 @@ async fn rows_of_the_old_kind_that_keep_coming_are_told_or_done(walk: Walk) -> R
             id += 1;
         }
     });
-    bench.settings.budget = Duration::from_secs(20);
+    bench.settings.budget = Duration::from_secs(3);
     let outcome = bench.run(COUNTING).await?;
     over.cancel();
     inserting.await?;
@@ -47,6 +48,7 @@ async fn rows_of_the_old_kind_that_keep_coming_are_told_or_done(walk: Walk) -> R
     if item.outcome != Verdict::Complete {
         assert!(outcome.warnings[0].message.contains("per second"), "{outcome:?}");
     }
+    bench.settings.budget = Duration::from_secs(60);
     assert_eq!(only(&bench.run(COUNTING).await?).outcome, Verdict::Complete);
     assert_eq!(bench.number("SELECT count(*) FROM t WHERE touched <> 1").await?, 0);
     Ok(())
@@ -64,17 +66,16 @@ async fn a_slow_region_makes_batches_small_and_then_they_grow_again(walk: Walk) 
     let statement = "UPDATE t SET touched = touched + slow(id), done = true WHERE NOT done";
     let outcome = bench.run(statement).await?;
     assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 24_000), "{outcome:?}");
-    let sizes: Vec<u32> = {
-        let events = bench.events.lock().expect("not poisoned");
-        events
-            .iter()
-            .filter_map(|event| match event {
-                Event::Progress { batch_size, .. } => Some(*batch_size),
-                _ => None,
-            })
-            .filter(|size| *size > 0)
-            .collect()
-    };
+    let sizes: Vec<u32> = bench
+        .events
+        .all()
+        .iter()
+        .filter_map(|event| match event {
+            Event::Progress { batch_size, .. } => Some(*batch_size),
+            _ => None,
+        })
+        .filter(|size| *size > 0)
+        .collect();
     // At a millisecond a row, no more than about the target's twenty rows, but for the least that is set.
     let smallest = sizes.iter().copied().min().unwrap_or(0);
     let at = sizes.iter().position(|size| *size == smallest).unwrap_or(0);
@@ -95,7 +96,7 @@ async fn a_wide_key_space_begins_at_once() -> Result<()> {
     bench.slow();
     let (mut watcher, started) = (bench.other().await?, Instant::now());
     let run = bench.beside(&[("0001_a.sql", COUNTING)]).await?;
-    until(&mut watcher, "SELECT count(*) > 0 FROM t WHERE done").await?;
+    until_true(&mut watcher, "SELECT count(*) > 0 FROM t WHERE done").await?;
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert_eq!(only(&run.await?).outcome, Verdict::Complete);
     assert_eq!(bench.touched(1).await?, 2_000);

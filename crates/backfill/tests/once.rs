@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use backfill::{Proof, Verdict};
+use trial::until_true;
 
-use crate::bench::{Bench, only, sources, until};
+use crate::bench::{Bench, only, sources};
 
 const DOUBLE: &str = "-- pgdeploy:\n--   mode: once\nUPDATE t SET touched = touched * 2 + 1";
 
@@ -26,13 +27,14 @@ async fn each_row_is_done_once_while_sessions_are_killed_and_rows_are_locked() -
     holder.run("BEGIN; SELECT FROM t WHERE id % 300 = 7 FOR UPDATE").await?;
     let run = bench.beside(&[("0001_a.sql", DOUBLE)]).await?;
     for round in 1..=12 {
-        until(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE touched > 0", round * 2_000)).await?;
+        until_true(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE touched > 0", round * 2_000))
+            .await?;
         killer
             .all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill' \
                   AND datname = current_database() ORDER BY random() LIMIT 2")
             .await?;
     }
-    until(&mut killer, "SELECT count(*) >= 29900 FROM t WHERE touched > 0").await?;
+    until_true(&mut killer, "SELECT count(*) >= 29900 FROM t WHERE touched > 0").await?;
     holder.run("COMMIT").await?;
     let outcome = run.await?;
     assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 30_000), "{outcome:?}");
@@ -51,8 +53,11 @@ async fn rows_that_come_after_the_beginning_are_left_and_a_low_one_that_commits_
     let (mut late, mut watcher) = (bench.other().await?, bench.other().await?);
     late.run("BEGIN; INSERT INTO t (id) VALUES (100)").await?;
     let run = bench.beside(&[("0001_a.sql", DOUBLE)]).await?;
-    until(&mut watcher, "SELECT bound IS NOT NULL AND cardinality(writers) = 1 FROM pgdeploy.backfill_units")
-        .await?;
+    until_true(
+        &mut watcher,
+        "SELECT bound IS NOT NULL AND cardinality(writers) = 1 FROM pgdeploy.backfill_units",
+    )
+    .await?;
     watcher.run("INSERT INTO t (id) SELECT g FROM generate_series(5001, 5020) g").await?;
     assert_eq!(bench.touched(0).await?, 5_019, "it has not waited for the one that was writing");
     late.run("COMMIT").await?;

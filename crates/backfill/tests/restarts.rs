@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use backfill::Verdict;
 use scratch::{Mode, Server};
+use trial::{until, until_true};
 
-use crate::bench::{Bench, COUNTING, only, until};
+use crate::bench::{Bench, COUNTING, only};
 
 const FILES: [(&str, &str); 1] = [("0001_a.sql", COUNTING)];
 
@@ -19,13 +20,14 @@ async fn immediate_stops_of_the_server_cost_no_row_and_no_second_touch() -> Resu
     bench.slow();
     let run = bench.beside(&FILES).await?;
     for round in 1..=6 {
-        let mut watcher = loop {
-            match bench.other().await {
-                Ok(session) => break session,
-                Err(_) => tokio::task::yield_now().await,
-            }
-        };
-        until(&mut watcher, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 2_500)).await?;
+        let mut watcher = None;
+        until("the server is back", async || {
+            watcher = bench.other().await.ok();
+            Ok(watcher.is_some())
+        })
+        .await?;
+        let mut watcher = watcher.context("a session")?;
+        until_true(&mut watcher, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 2_500)).await?;
         server = tokio::task::spawn_blocking(move || {
             server.restart(Mode::Immediate)?;
             anyhow::Ok(server)
@@ -51,10 +53,10 @@ async fn a_synchronous_standby_that_is_not_there_holds_nothing_up() -> Result<()
     bench.slow();
     let (mut other, mut killed) = (bench.other().await?, 0);
     other.run("SET synchronous_commit = off").await?;
-    until(&mut other, "SELECT current_setting('synchronous_standby_names') = 'ghost'").await?;
+    until_true(&mut other, "SELECT current_setting('synchronous_standby_names') = 'ghost'").await?;
     let run = bench.beside(&FILES).await?;
     for round in 1..=8 {
-        until(&mut other, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 1_000)).await?;
+        until_true(&mut other, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 1_000)).await?;
         let end = if round % 2 == 0 { "pg_cancel_backend" } else { "pg_terminate_backend" };
         killed += other
             .all(&format!(

@@ -1,12 +1,13 @@
-//! What on the server slows a backfill down or holds it up (scenarios 22, 23, windows).
+//! What on the server slows a backfill down or holds it up (scenarios 22, 23, 24, windows).
 
 use std::time::Duration;
 
 use anyhow::Result;
 use backfill::Verdict;
 use scratch::Server;
+use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, only, until};
+use crate::bench::{Bench, COUNTING, held_up, only};
 
 const FILES: [(&str, &str); 1] = [("0001_a.sql", COUNTING)];
 
@@ -20,25 +21,15 @@ async fn own(server: &Server, name: &str) -> Result<Bench> {
     Ok(bench)
 }
 
-async fn held_up(bench: &mut Bench, reason: &str) -> Result<()> {
-    let mut other = bench.other().await?;
-    until(&mut other, "SELECT level = 'pause' FROM pgdeploy.backfills").await?;
-    until(&mut other, "SELECT count(*) = 0 FROM pgdeploy.backfill_ranges WHERE state = 'leased'").await?;
-    let standing = bench.standing(&FILES).await?.remove(0);
-    assert_eq!(standing.state, "throttled", "{standing:?}");
-    assert!(standing.reasons.iter().any(|one| one.contains(reason)), "{standing:?}");
-    Ok(())
-}
-
 #[tokio::test]
 async fn a_slot_that_nobody_reads_holds_it_up_until_it_is_dropped() -> Result<()> {
     let server = Server::builder().setting("fsync", "off").start()?;
     let mut bench = own(&server, "throttle_slot").await?;
     let run = bench.beside(&FILES).await?;
     let mut other = bench.other().await?;
-    until(&mut other, "SELECT count(*) >= 300 FROM t WHERE done").await?;
+    until_true(&mut other, "SELECT count(*) >= 300 FROM t WHERE done").await?;
     other.run("SELECT pg_create_physical_replication_slot('gone', true)").await?;
-    held_up(&mut bench, "replication slot gone").await?;
+    held_up(&mut bench, &FILES, "replication slot gone").await?;
     bench.sql("SELECT pg_drop_replication_slot('gone')").await?;
     let outcome = run.await?;
     assert_eq!(only(&outcome).outcome, Verdict::Complete, "{outcome:?}");
@@ -56,16 +47,36 @@ async fn an_archiver_that_fails_holds_it_up() -> Result<()> {
     let mut bench = own(&server, "throttle_archiver").await?;
     bench.sql("CREATE TABLE x (i int); SELECT pg_switch_wal()").await?;
     let mut other = bench.other().await?;
-    until(&mut other, "SELECT failed_count > 0 FROM pg_stat_archiver").await?;
+    until_true(&mut other, "SELECT failed_count > 0 FROM pg_stat_archiver").await?;
     let run = bench.beside(&FILES).await?;
-    held_up(&mut bench, "the archiver fails").await?;
+    held_up(&mut bench, &FILES, "the archiver fails").await?;
     // As if it had never failed.
     bench.sql("SELECT pg_stat_reset_shared('archiver')").await?;
     let done = "SELECT count(*) FROM t WHERE done";
     let before = bench.number(done).await?;
-    until(&mut other, &format!("SELECT ({done}) > {before}")).await?;
+    until_true(&mut other, &format!("SELECT ({done}) > {before}")).await?;
     bench.stop.cancel();
     assert!(run.await?.interrupted);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_old_snapshot_slows_it_down_and_an_older_one_holds_it_up() -> Result<()> {
+    let server = Server::throwaway()?;
+    let mut bench = own(&server, "throttle_snapshot").await?;
+    bench.settings.throttle.longest_transaction = Some(Duration::from_millis(300));
+    bench.settings.pause = Duration::from_millis(30);
+    let mut holder = bench.other().await?;
+    holder.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t").await?;
+    let run = bench.beside(&FILES).await?;
+    let mut other = bench.other().await?;
+    let slow = "SELECT level = 'slow' AND reasons::text LIKE '%a snapshot or prepared transaction%' FROM pgdeploy.backfills";
+    until_true(&mut other, slow).await?;
+    held_up(&mut bench, &FILES, "what we leave behind cannot be pruned").await?;
+    holder.run("COMMIT").await?;
+    let outcome = run.await?;
+    assert_eq!(only(&outcome).outcome, Verdict::Complete, "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 20_000);
     Ok(())
 }
 
@@ -95,9 +106,9 @@ async fn a_stop_while_it_is_held_up_is_obeyed_at_once() -> Result<()> {
     let mut bench = own(&server, "throttle_stop").await?;
     let run = bench.beside(&FILES).await?;
     let mut other = bench.other().await?;
-    until(&mut other, "SELECT count(*) >= 300 FROM t WHERE done").await?;
+    until_true(&mut other, "SELECT count(*) >= 300 FROM t WHERE done").await?;
     other.run("SELECT pg_create_physical_replication_slot('gone', true)").await?;
-    held_up(&mut bench, "gone").await?;
+    held_up(&mut bench, &FILES, "gone").await?;
     bench.stop.cancel();
     let stopped = tokio::time::timeout(Duration::from_secs(1), run).await;
     assert!(stopped??.interrupted);

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use backfill::Verdict;
+use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, only, until};
+use crate::bench::{Bench, COUNTING, only};
 
 const FILES: [(&str, &str); 1] = [("0001_a.sql", COUNTING)];
 
@@ -21,7 +22,7 @@ async fn partitions_are_done_one_by_one_and_one_that_is_detached_in_mid_run_is_l
     bench.slow();
     let mut other = bench.other().await?;
     let run = bench.beside(&FILES).await?;
-    until(&mut other, "SELECT count(*) >= 300 FROM t_three WHERE done").await?;
+    until_true(&mut other, "SELECT count(*) >= 300 FROM t_three WHERE done").await?;
     other.run("ALTER TABLE t_rest DETACH PARTITION t_three").await?;
     let left = bench.number("SELECT count(*) FROM t_three WHERE NOT done").await?;
     let outcome = run.await?;
@@ -48,7 +49,7 @@ async fn a_partition_that_is_attached_in_mid_run_is_done_too() -> Result<()> {
     bench.slow();
     let mut other = bench.other().await?;
     let run = bench.beside(&FILES).await?;
-    until(&mut other, "SELECT count(*) >= 300 FROM t WHERE done").await?;
+    until_true(&mut other, "SELECT count(*) >= 300 FROM t WHERE done").await?;
     other.run("ALTER TABLE t ATTACH PARTITION t_two FOR VALUES IN (2)").await?;
     let outcome = run.await?;
     assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 4_700), "{outcome:?}");
@@ -71,7 +72,7 @@ async fn tenants_are_done_small_ones_first_and_one_that_fails_does_not_hold_up_t
     bench.settings.pause = Duration::from_micros(1);
     let mut other = bench.other().await?;
     let run = bench.beside(&files).await?;
-    until(&mut other, "SELECT count(DISTINCT tenant_id) > 50 FROM t WHERE done").await?;
+    until_true(&mut other, "SELECT count(DISTINCT tenant_id) > 50 FROM t WHERE done").await?;
     other
         .run("INSERT INTO t (id, tenant_id) SELECT 40000 + g, 1000 + g % 5 FROM generate_series(1, 50) g")
         .await?;

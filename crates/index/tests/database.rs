@@ -11,10 +11,10 @@ use postgres::{LockKey, Row, RunLock, Session, Stage, Target};
 use scratch::Server;
 use secrecy::SecretString;
 use sql::Source;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use trial::Recorder;
 
-/// How long a condition is waited for.
+/// How long the run lock is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// 400 rows, and a function that makes each of them take ten milliseconds of a build.
 pub(crate) const SLOW: &str = "CREATE FUNCTION slow(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS \
@@ -36,7 +36,7 @@ pub(crate) struct Database {
     pub(crate) settings: Settings,
     pub(crate) stop: CancellationToken,
     deployment: Mutex<i64>,
-    events: Mutex<Vec<Event>>,
+    events: Recorder<Event>,
 }
 
 impl Database {
@@ -71,7 +71,7 @@ impl Database {
             settings: Settings { budget: Duration::from_secs(120), ..Settings::default() },
             stop: CancellationToken::new(),
             deployment: Mutex::new(0),
-            events: Mutex::new(Vec::new()),
+            events: Recorder::default(),
         })
     }
 
@@ -92,27 +92,16 @@ impl Database {
 
     /// Waits until a query answers `true`.
     pub(crate) async fn until(&self, text: &str) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut session = self.session().await?;
-        while !session.one(&format!("SELECT {text}")).await?.try_get::<bool, _>(0)? {
-            ensure!(Instant::now() < deadline, "never true: {text}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
+        trial::until_true(&mut self.session().await?, text).await
     }
 
     /// Waits for an event.
     pub(crate) async fn until_event(&self, what: impl Fn(&Event) -> bool) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.events().iter().any(&what) {
-            ensure!(Instant::now() < deadline, "no such event in {:#?}", self.events());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Ok(())
+        self.events.until(1, what).await
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.events.all()
     }
 
     pub(crate) async fn plan(&self, text: &str) -> Result<Plan> {
@@ -124,7 +113,7 @@ impl Database {
     pub(crate) async fn run(&self, text: &str) -> Result<Outcome> {
         let plan = self.plan(text).await?;
         let deployment = self.next_deployment();
-        let events = |event| self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        let events = |event| self.events.record(event);
         let (ledger, stop) = ("pgdeploy", self.stop.clone());
         let stage = Stage { lock: &self.lock, ledger, deployment, events: &events, stop };
         Ok(index::run(&stage, &plan, &self.settings).await)
@@ -132,7 +121,7 @@ impl Database {
 
     /// What is repaired on request.
     pub(crate) async fn repair(&self, text: &str, name: Option<&str>) -> Result<Option<Outcome>> {
-        let events = |event| self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        let events = |event| self.events.record(event);
         let (ledger, stop) = ("pgdeploy", self.stop.clone());
         let stage =
             Stage { lock: &self.lock, ledger, deployment: self.next_deployment(), events: &events, stop };

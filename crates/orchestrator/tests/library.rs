@@ -4,7 +4,7 @@ extern crate pgdeploy_orchestrator as orchestrator;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use orchestrator::Verdict;
@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 /// The guard would refuse to sleep on a lock.
 const SLOW: &str = "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time to be interrupted\nALTER TABLE t ADD COLUMN a int; SELECT pg_sleep(20);";
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn project(server: &Server, database: &str, files: &[(&str, &str)]) -> Result<tempfile::TempDir> {
     server.create_database(database)?;
@@ -80,17 +79,8 @@ async fn a_deploy_that_is_dropped_in_the_middle_leaves_the_next_one_nothing_to_m
     {
         let deploy = orchestrator::deploy_environment(&pipeline, "production", &|_| {}, &stop);
         tokio::pin!(deploy);
-        let sleeping = async {
-            let started = Instant::now();
-            loop {
-                let text = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-                if number(&mut looker, text).await? == 1 {
-                    return Ok(());
-                }
-                ensure!(started.elapsed() < PATIENCE, "the migration never slept");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
+        let sleeping =
+            trial::until_true(&mut looker, "count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
         tokio::select! {
             report = &mut deploy => anyhow::bail!("it ended: {report:?}"),
             slept = sleeping => slept?,

@@ -11,11 +11,11 @@ use schema::{Backfills, Done, Event, Failure, Files, GateError, Migrations, Phas
 use scratch::Server;
 use secrecy::SecretString;
 use sql::Source;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::layer::SubscriberExt;
+use trial::Recorder;
 
-/// How long a condition is waited for.
+/// How long the run lock is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The server of this test run; it ends with it.
@@ -49,7 +49,7 @@ pub(crate) struct Database {
     pub(crate) backfills: Backfills,
     pub(crate) stop: CancellationToken,
     deployment: Mutex<i64>,
-    events: Mutex<Vec<Event>>,
+    pub(crate) events: Recorder<Event>,
 }
 
 impl Database {
@@ -95,7 +95,7 @@ impl Database {
             backfills: Backfills::new(),
             stop: CancellationToken::new(),
             deployment: Mutex::new(0),
-            events: Mutex::new(Vec::new()),
+            events: Recorder::default(),
         })
     }
 
@@ -125,27 +125,17 @@ impl Database {
 
     /// Waits until a query answers `true`.
     pub(crate) async fn until(&self, text: &str) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut session = self.session().await?;
-        while !session.one(&format!("SELECT {text}")).await?.try_get::<bool, _>(0)? {
-            ensure!(Instant::now() < deadline, "never true: {text}; events: {:#?}", self.events());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Ok(())
+        let waited = trial::until_true(&mut self.session().await?, text).await;
+        waited.with_context(|| format!("{:#?}", self.events.all()))
     }
 
     /// Waits for an event.
     pub(crate) async fn until_event(&self, what: impl Fn(&Event) -> bool) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.events().iter().any(&what) {
-            ensure!(Instant::now() < deadline, "no such event in {:#?}", self.events());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Ok(())
+        self.events.until(1, what).await
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.events.all()
     }
 
     pub(crate) async fn plan(&self, files: &Migrations) -> Result<Plan> {
@@ -189,7 +179,7 @@ impl Database {
             *deployment += 1;
             *deployment
         };
-        let events = |event| self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        let events = |event| self.events.record(event);
         let (ledger, stop) = ("pgdeploy", self.stop.clone());
         let stage = Stage { lock: &self.lock, ledger, deployment, events: &events, stop };
         schema::run(&stage, plan, phase, &self.settings, &self.backfills).await

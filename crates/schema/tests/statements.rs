@@ -134,17 +134,9 @@ async fn what_locks_everybody_out_waits_no_longer_than_the_lock_timeout_at_a_tim
     reader.run("BEGIN; SELECT * FROM t").await?;
     let text = one_by_one("VACUUM FULL t;\nDO $$ BEGIN COMMIT; ALTER TABLE t ADD b int; END $$;");
     let named = [("1_a", text.as_str())];
-    let retries = |database: &Database| {
-        database
-            .events()
-            .iter()
-            .filter(|event| matches!(event, Event::Retrying { sqlstate, .. } if sqlstate == "55P03"))
-            .count()
-    };
+    let retrying = |event: &Event| matches!(event, Event::Retrying { sqlstate, .. } if sqlstate == "55P03");
     let (done, freed) = tokio::join!(database.run(&named), async {
-        while retries(&database) < 2 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        database.events.until(2, retrying).await?;
         anyhow::Ok(reader.run("COMMIT").await?)
     });
     freed?;

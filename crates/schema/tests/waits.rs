@@ -9,8 +9,9 @@ use crate::database::{Database, at_work, one_by_one};
 
 const ADD: &str = "ALTER TABLE t ADD b int";
 
-fn retries(database: &Database) -> usize {
-    database.events().iter().filter(|event| matches!(event, Event::Retrying { .. })).count()
+/// An attempt has given way.
+fn retrying(event: &Event) -> bool {
+    matches!(event, Event::Retrying { .. })
 }
 
 /// Runs a file against a lock that somebody holds until an attempt has given way; how long after the lock's end it was in.
@@ -19,9 +20,7 @@ async fn against(database: &Database, hold: &str, file: &str, attempts: usize) -
     holder.run(&format!("BEGIN; {hold}")).await?;
     let (done, freed) =
         tokio::join!(async { (database.run(&[("1_a", file)]).await, Instant::now()) }, async {
-            while retries(database) < attempts {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            database.events.until(attempts, retrying).await?;
             holder.run("COMMIT").await?;
             anyhow::Ok(Instant::now())
         });
@@ -89,9 +88,7 @@ async fn writers_are_held_up_no_longer_than_the_lock_timeout() -> Result<()> {
     };
     let migration = async {
         let read = async {
-            while retries(&database) < 3 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            database.events.until(3, retrying).await?;
             reader.run("SELECT pg_sleep(0.5)").await?;
             reader.run("COMMIT").await?;
             anyhow::Ok(Instant::now())

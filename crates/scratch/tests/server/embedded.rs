@@ -1,7 +1,9 @@
 //! The embedded server.
 
 use crate::owner::Owner;
-use crate::support::{eventually, is_alive, kill, open_to, project, psql};
+use trial::blocking::until;
+
+use crate::support::{is_alive, kill, open_to, project, psql};
 use scratch::{Embedded, Error, Running};
 use std::fs;
 
@@ -54,8 +56,8 @@ fn a_killed_owner_leaves_its_rows_but_no_server() {
     let (server, link) = owner.says();
     let run = fs::canonicalize(link).unwrap();
     owner.kill();
-    eventually("the server is gone", || !is_alive(server));
-    eventually("nobody runs it", || !embedded.is_running());
+    until("the server is gone", || !is_alive(server));
+    until("nobody runs it", || !embedded.is_running());
     assert!(!run.exists(), "the socket's directory is left");
     assert_eq!(sql(&embedded.start().unwrap(), "SELECT count(*) FROM leads"), "1");
 }
@@ -102,7 +104,7 @@ fn a_user_that_is_killed_last_takes_the_server_with_it() {
     assert!(!running.stop().unwrap());
     assert!(is_alive(server));
     owner.kill();
-    eventually("the server is gone", || !is_alive(server));
+    until("the server is gone", || !is_alive(server));
 }
 
 #[test]
@@ -126,7 +128,7 @@ fn users_who_come_at_once_share_one_server() {
                 });
             }
         });
-        eventually("nobody runs it", || !embedded.is_running());
+        until("nobody runs it", || !embedded.is_running());
     }
 }
 
@@ -152,7 +154,7 @@ fn an_initdb_that_was_killed_half_way_is_done_again() {
     let embedded = embedded(&project);
     let owner = Owner::embedded(embedded.location().base());
     let half = embedded.location().home().join("data.new");
-    eventually("initdb has begun", || half.join("PG_VERSION").exists());
+    until("initdb has begun", || half.join("PG_VERSION").exists());
     owner.kill();
     assert!(!embedded.is_initialised());
     let running = embedded.start().unwrap();

@@ -4,8 +4,6 @@ use rustix::process::{Pid, Signal};
 use scratch::Binaries;
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 /// One statement through psql; its answer, or what psql printed as an error.
 pub(crate) fn psql(binaries: &Binaries, url: &str, statement: &str) -> Result<String, String> {
@@ -13,15 +11,6 @@ pub(crate) fn psql(binaries: &Binaries, url: &str, statement: &str) -> Result<St
     let output = psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, url]).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
-}
-
-/// Waits until something is so, and fails if it does not get so.
-pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !condition() {
-        assert!(Instant::now() < deadline, "in 30 s it did not come true that {what}");
-        sleep(Duration::from_millis(5));
-    }
 }
 
 pub(crate) fn pid(number: u32) -> Pid {

@@ -1,7 +1,9 @@
 //! The throwaway server.
 
 use crate::owner::Owner;
-use crate::support::{eventually, is_alive, pid, psql};
+use trial::blocking::until;
+
+use crate::support::{is_alive, pid, psql};
 use rustix::process::{Signal, getpgid, kill_process_group};
 use scratch::{Error, Mode, Server};
 use std::path::Path;
@@ -37,8 +39,8 @@ fn a_killed_owner_leaves_neither_process_nor_directory() {
     let (server, dir) = owner.says();
     assert!(is_alive(server) && dir.is_dir());
     owner.kill();
-    eventually("the server is gone", || !is_alive(server));
-    eventually("its directory is gone", || !dir.exists());
+    until("the server is gone", || !is_alive(server));
+    until("its directory is gone", || !dir.exists());
 }
 
 #[test]
