@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use postgres::{Error, PgRow, Row, Session, query};
 
+use crate::header::{MAX_PAUSE, MAX_TARGET};
 use crate::settings::Settings;
 
 /// The live knobs of a backfill.
@@ -155,7 +156,13 @@ pub async fn ask(
         return Ok(if over { Asked::Nothing(Some(state)) } else { Asked::Stale { revision: now, last } });
     }
     let (target, pause, duty, workers) = match what {
-        Ask::Speed { target, pause, duty, workers } => (*target, *pause, *duty, *workers),
+        // Within what a file may say.
+        Ask::Speed { target, pause, duty, workers } => (
+            target.map(|target| target.clamp(Duration::from_millis(1), MAX_TARGET)),
+            pause.map(|pause| pause.min(MAX_PAUSE)),
+            *duty,
+            *workers,
+        ),
         _ => (None, None, None, None),
     };
     let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64() * 1000.0);

@@ -54,8 +54,8 @@ impl Ended {
     pub(crate) fn reason(&self) -> Option<String> {
         match self {
             Ended::Complete | Ended::Unchanged | Ended::Gone => None,
-            Ended::Cancelled => Some("somebody has cancelled it: pgdeploy backfill resume".into()),
-            Ended::Held => Some("somebody has paused it: pgdeploy backfill resume".into()),
+            Ended::Cancelled => Some("somebody has cancelled it".into()),
+            Ended::Held => Some("somebody has paused it".into()),
             Ended::Interrupted => Some("the deploy had to stop".into()),
             Ended::Incomplete(reason)
             | Ended::Abort(reason)
@@ -75,7 +75,9 @@ impl Ended {
     /// The warning to show, for everything short of complete.
     pub(crate) fn warning(&self, id: &str, rows: u64, estimated_rows: u64) -> Option<Warning> {
         let reason = self.reason()?;
-        let percent = (rows.min(estimated_rows) * 100).checked_div(estimated_rows).unwrap_or(0);
+        // Never 100 before it is proven.
+        let percent =
+            rows.min(estimated_rows).saturating_mul(100).checked_div(estimated_rows).unwrap_or(0).min(99);
         let of = format!("{} of {} rows ({percent} %)", grouped(rows), grouped(estimated_rows.max(rows)));
         let resumes =
             format!("it resumes at the next deploy, or now: pgdeploy backfill run {id} --env {{env}}");
@@ -105,6 +107,14 @@ impl Ended {
             Ended::Refused(_) => {
                 ("W201", format!("{id} cannot run: {reason}"), "then: pgdeploy deploy --env {env}".to_owned())
             }
+            Ended::Abort(_) => {
+                ("W201", format!("{id} is incomplete: {of}: {reason}"), format!("free disk space, then {resumes}"))
+            }
+            Ended::Cancelled | Ended::Held => (
+                "W201",
+                format!("{id} is incomplete: {of}: {reason}"),
+                format!("no deploy goes on with it until: pgdeploy backfill resume {id} --env {{env}}"),
+            ),
             _ => ("W201", format!("{id} is incomplete: {of}: {reason}"), resumes),
         };
         Some(Warning { code, message, next: Some(next) })

@@ -11,8 +11,9 @@ use crate::window::{self, Window};
 
 /// Keys that the documentation shows and this version does not know.
 const NOT_YET: [&str; 2] = ["table", "verify"];
-const MAX_PAUSE: Duration = Duration::from_secs(600);
-const MAX_TARGET: Duration = Duration::from_secs(60);
+/// Between batches, and for one of them, at most.
+pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(600);
+pub(crate) const MAX_TARGET: Duration = Duration::from_secs(60);
 
 /// The order in which backfills are worked on; then by number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -202,6 +203,7 @@ mod tests {
             ("window: 22:00-22:00", "E215"),
             ("window: \"22:00-06:00 '; drop table t\"", "E215"),
             ("delete_by: soon", "E215"),
+            ("delete_by: 2027-02-29", "E215"),
             ("workers: 0", "E258"),
             ("target: 2m", "E258"),
             ("quarantine: { max_ratio: 2.0 }", "E258"),

@@ -58,7 +58,22 @@ pub(crate) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     let text = String::deserialize(deserializer)?;
     let parts: Vec<_> = text.split('-').map(str::parse::<u32>).collect();
     match parts.as_slice() {
-        [Ok(1970..=9999), Ok(1..=12), Ok(1..=31)] if text.len() == 10 => Ok(Some(text)),
+        [Ok(year @ 1970..=9999), Ok(month @ 1..=12), Ok(day)]
+            if text.len() == 10 && (1..=days(*year, *month)).contains(day) =>
+        {
+            Ok(Some(text))
+        }
         _ => Err(D::Error::custom(format!("`{text}` is no date; write year-month-day, such as 2027-01-31"))),
+    }
+}
+
+/// Of a month.
+fn days(year: u32, month: u32) -> u32 {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use tokio::sync::watch;
 
 use crate::control::{Control, Wanted};
+use crate::failure::Ended;
 use crate::pressure::Pressure;
 use crate::settings::Settings;
 
@@ -20,9 +21,19 @@ impl Now {
     /// Why no batch may begin now.
     pub(crate) fn holds(&self) -> Option<String> {
         if self.control.wanted == Wanted::Pause {
-            return Some("somebody has paused it: pgdeploy backfill resume".into());
+            return Some("somebody has paused it".into());
         }
         (self.pressure.duty <= 0.0).then(|| self.pressure.reasons.join("; "))
+    }
+
+    /// How the run ends when its budget is over.
+    pub(crate) fn at_the_end(&self) -> Ended {
+        match self.holds() {
+            // No deploy goes on by itself with what somebody has paused.
+            Some(_) if self.control.wanted == Wanted::Pause => Ended::Held,
+            Some(why) => Ended::Incomplete(format!("the budget is over, and {why}")),
+            None => Ended::Incomplete("the budget is over".into()),
+        }
     }
 }
 

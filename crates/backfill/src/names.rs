@@ -55,6 +55,11 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn of(definition: &Definition, relation: &Relation, ledger: &str) -> Option<Self> {
+        // What is filled in later must not be filled into the user's own words.
+        let mut texts = relation.keys.iter().map(|key| key.column.as_str()).chain([&*definition.source.text]);
+        if texts.any(|text| RANGE.iter().chain(&STRIPE).any(|mark| text.contains(mark))) {
+            return None;
+        }
         let inner = sql::identifier(&definition.alias);
         let tenant = match (&relation.tenant, &relation.division) {
             (Some(tenant), _) => {

@@ -135,7 +135,8 @@ pub(crate) async fn begun(
     Ok(())
 }
 
-/// Records where a backfill stands. `done` is written with the proof's place in the log.
+/// Records where a backfill stands. `done` is written with the proof's place in the log; what somebody has cancelled
+/// meanwhile stays so unless it has come to its end.
 pub(crate) async fn set_state(
     session: &mut Session,
     ledger: &str,
@@ -148,7 +149,8 @@ pub(crate) async fn set_state(
         "UPDATE {ledger}.backfills SET state = $2, sqlstate = $3, error = $4, updated_at = clock_timestamp(), \
            finished_at = CASE WHEN $2 IN ('done', 'failed') THEN clock_timestamp() END, \
            verified_at = CASE WHEN $2 = 'done' THEN clock_timestamp() END, \
-           verified_lsn = CASE WHEN $2 = 'done' THEN pg_current_wal_lsn() END WHERE id = $1"
+           verified_lsn = CASE WHEN $2 = 'done' THEN pg_current_wal_lsn() END \
+         WHERE id = $1 AND (state <> 'cancelled' OR $2 IN ('done', 'failed'))"
     ))
     .bind(backfill)
     .bind(state)

@@ -110,10 +110,11 @@ impl Strides {
             Reach::Keys { lo, hi } => names.in_keys(known_as, (lo.as_deref(), hi)),
         };
         let stripe = (place.step / place.chunk.parts).to_string();
-        text.replace(RANGE[0], &of(&names.alias))
-            .replace(RANGE[1], &of(&names.inner))
-            .replace(STRIPE[0], &stripe)
-            .replace(STRIPE[1], &(place.chunk.stripes - 1).to_string())
+        // The ranges last and at once: a key may hold any text.
+        let text =
+            text.replace(STRIPE[0], &stripe).replace(STRIPE[1], &(place.chunk.stripes - 1).to_string());
+        let filled = text.split(RANGE[0]).map(|part| part.replace(RANGE[1], &of(&names.inner)));
+        filled.collect::<Vec<_>>().join(&of(&names.alias))
     }
 }
 

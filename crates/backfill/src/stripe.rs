@@ -71,8 +71,14 @@ pub(crate) async fn run(
     }
     let (block, step) = place.next();
     let over_keys = terms.strides.over == Over::Keys;
-    // A striped range has no more keys than a batch may have rows.
-    let limit = if terms.bold || (over_keys && place.chunk.stripes > 1) { i64::MAX } else { terms.limit };
+    let limit = match over_keys {
+        _ if terms.bold => i64::MAX,
+        // A striped range has no more keys than a batch may have rows.
+        true if place.chunk.stripes > 1 => i64::MAX,
+        // One more tells that there are too many.
+        true => terms.limit + 1,
+        false => terms.limit,
+    };
     let size = if over_keys { range.size } else { place.chunk.blocks };
     let row = query(&terms.strides.text(range, place, terms.bold))
         .bind(range.id)

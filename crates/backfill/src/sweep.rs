@@ -88,7 +88,7 @@ impl Sweep<'_> {
                 Ok(true) => {}
                 Ok(false) => return Ok(Swept::Lost),
                 // Held by others still, or one that cannot be done: that is found out with it free.
-                Err(error) if matches!(remedy(&error), Remedy::GiveWay | Remedy::Bisect) => {
+                Err(error) if matches!(remedy(&error), Remedy::GiveWay | Remedy::Bisect | Remedy::Shrink) => {
                     session.run("ROLLBACK").await.map(drop)?
                 }
                 Err(error) => return Err(error),

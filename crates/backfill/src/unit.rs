@@ -75,7 +75,8 @@ pub(crate) async fn enumerate(
             format!("{insert} SELECT $1, '', 'table', 0, $2, NULL, {estimated_rows} {conflict}")
         }
         Division::Partitions => format!(
-            "{insert} SELECT $1, n.nspname || '.' || c.relname, 'partition', row_number() OVER (ORDER BY c.reltuples, c.oid), \
+            "{insert} SELECT $1, CASE WHEN n.nspname || c.relname LIKE '%.%' THEN pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) \
+                 ELSE n.nspname || '.' || c.relname END, 'partition', row_number() OVER (ORDER BY c.reltuples, c.oid), \
                pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), NULL, greatest(c.reltuples, 0)::int8 \
              FROM pg_catalog.pg_partition_tree({}::int8::oid) t JOIN pg_catalog.pg_class c ON c.oid = t.relid \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE t.isleaf AND c.relkind = 'r' {conflict}",
@@ -83,7 +84,7 @@ pub(crate) async fn enumerate(
         ),
         Division::Tenants(column, type_name) => {
             // From value to value along the index (a loose scan), since DISTINCT would read it all. Few rows come first:
-            // a tenant that is small is done early.
+            // a tenant that is small is done early. The empty text is no tenant: it is how the rest is known.
             let (column, table) = (sql::identifier(column), &relation.name);
             format!(
                 "WITH RECURSIVE v AS ((SELECT {column} AS v FROM {table} WHERE {column} IS NOT NULL ORDER BY {column} LIMIT 1) UNION ALL \
@@ -91,7 +92,8 @@ pub(crate) async fn enumerate(
                  s AS (SELECT w.value::{type_name} AS v, w.freq::float8 AS freq FROM pg_catalog.pg_stats p, \
                    LATERAL (SELECT * FROM unnest(p.most_common_vals::text::text[], p.most_common_freqs) AS w (value, freq)) w \
                    WHERE p.schemaname || '.' || p.tablename = $2 AND p.attname = {}), \
-                 n AS (SELECT v.v, coalesce(s.freq, 0) AS freq FROM v LEFT JOIN s ON s.v = v.v WHERE v.v IS NOT NULL LIMIT {TENANTS}) \
+                 w AS MATERIALIZED (SELECT v.v FROM v WHERE v.v::text <> '' LIMIT {TENANTS}), \
+                 n AS (SELECT w.v, coalesce(s.freq, 0) AS freq FROM w LEFT JOIN s ON s.v = w.v) \
                  {insert} SELECT $1, n.v::text, 'tenant', row_number() OVER (ORDER BY n.freq, n.v), NULL, n.v::text, \
                    (n.freq * {})::int8 FROM n {conflict}",
                 sql::literal(&column.replace('"', "")),

@@ -35,7 +35,7 @@ pub(crate) async fn estimate(
     session.run("BEGIN READ ONLY; SET LOCAL statement_timeout = '1s'; SET LOCAL jit = off").await?;
     let sampled = session
         .one(&format!(
-            "SELECT count(*), count(*) FILTER (WHERE {}) FROM {} TABLESAMPLE SYSTEM ({percent:.4}) REPEATABLE (1)",
+            "SELECT count(*), count(*) FILTER (WHERE {}) FROM {} TABLESAMPLE SYSTEM ({percent:.12}) REPEATABLE (1)",
             texts.hit, texts.table
         ))
         .await;

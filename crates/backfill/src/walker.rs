@@ -92,12 +92,7 @@ impl<'a> Walker<'a> {
         if self.number >= now.settings.workers.max(1) {
             return Some(Walked::Spare);
         }
-        (Instant::now() >= self.deadline).then(|| {
-            Walked::Ended(Ended::Incomplete(
-                now.holds()
-                    .map_or("the budget is over".into(), |why| format!("the budget is over, and {why}")),
-            ))
-        })
+        (Instant::now() >= self.deadline).then(|| Walked::Ended(now.at_the_end()))
     }
 
     /// Holds nothing, until what is asked or what the server's state leaves is another.

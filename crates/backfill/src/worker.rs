@@ -102,7 +102,7 @@ impl<'a> Worker<'a> {
                 break ended;
             }
         };
-        if self.stage.stop.is_cancelled() && matches!(ended, Ended::Incomplete(_)) {
+        if self.stage.stop.is_cancelled() && matches!(ended, Ended::Incomplete(_) | Ended::Held) {
             ended = Ended::Interrupted;
         }
         self.close(&ended).await;
@@ -250,7 +250,9 @@ impl<'a> Worker<'a> {
         if self.live.as_ref().is_some_and(|live| live.now().control.wanted == Wanted::Cancel) {
             return Some(Ended::Cancelled);
         }
-        (Instant::now() >= self.deadline).then(|| Ended::Incomplete("the budget is over".into()))
+        let over = || Ended::Incomplete("the budget is over".into());
+        (Instant::now() >= self.deadline)
+            .then(|| self.live.as_ref().map_or_else(over, |live| live.now().at_the_end()))
     }
 
     /// Which relation the monitor watches.

@@ -62,6 +62,8 @@ async fn pause_resume_speed_and_cancel_act_at_the_next_batch() -> Result<()> {
     let outcome = run.await?;
     assert_eq!(only(&outcome).outcome, Verdict::Incomplete, "{outcome:?}");
     assert!(outcome.warnings[0].message.contains("cancelled"), "{outcome:?}");
+    let next = outcome.warnings[0].next.as_deref().unwrap_or_default();
+    assert!(next.contains("pgdeploy backfill resume 0001_a"), "{next}");
     assert_eq!(state(&mut bench).await?, "cancelled");
     // A deploy does not begin it again by itself; `resume` makes it one to work on.
     assert_eq!(only(&bench.run(COUNTING).await?).outcome, Verdict::Incomplete);

@@ -1,7 +1,9 @@
 //! Keys of all kinds, and tables of all sizes.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use backfill::Verdict;
+use backfill::{Verdict, Walk};
 
 use crate::bench::{Bench, COUNTING, only};
 
@@ -87,5 +89,47 @@ async fn rows_that_come_behind_the_bound_are_done_too() -> Result<()> {
     let outcome = outcome?;
     assert_eq!(only(&outcome).outcome, Verdict::Complete, "{outcome:?}");
     assert_eq!(bench.touched(1).await?, 5_020);
+    Ok(())
+}
+
+#[tokio::test]
+async fn batches_of_a_single_row_come_to_an_end() -> Result<()> {
+    let once = "-- pgdeploy:\n--   mode: once\nUPDATE t SET touched = touched + 1";
+    for (name, statement) in [("keys_single", COUNTING), ("keys_single_once", once)] {
+        let mut bench = Bench::counting(name, 0).await?;
+        // In no order, so that a range of keys is done at once and not in stripes.
+        bench
+            .sql("INSERT INTO t (id) SELECT g FROM generate_series(1, 40) g ORDER BY md5(g::text); ANALYZE t")
+            .await?;
+        (bench.settings.batch_size, bench.settings.min_batch, bench.settings.max_batch) = (1, 1, 1);
+        bench.settings.budget = Duration::from_secs(20);
+        bench.notes_rows_of_statements().await?;
+        let outcome = bench.run(statement).await?;
+        assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 40), "{outcome:?}");
+        assert_eq!((bench.touched(1).await?, bench.number("SELECT max(rows) FROM seen").await?), (40, 1));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn keys_that_look_like_words_of_ours_are_keys() -> Result<()> {
+    let mut bench = Bench::new("keys_words").await?;
+    bench
+        .sql(
+            "CREATE TABLE t (id text PRIMARY KEY, touched int NOT NULL DEFAULT 0, done bool NOT NULL DEFAULT false); \
+              INSERT INTO t (id) SELECT w || g FROM unnest('{pgdeploy_in_range,pgdeploy_of_range,pgdeploy_stripe,pgdeploy_mask}'::text[]) w, \
+                generate_series(1, 300) g; ANALYZE t",
+        )
+        .await?;
+    bench.settings.walk = Walk::Keyset;
+    bench.settings.max_batch = 50;
+    let outcome = bench.run(COUNTING).await?;
+    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 1_200), "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 1_200);
+    assert_eq!(bench.number("SELECT sum(rows_skipped) FROM pgdeploy.backfill_ranges").await?, 0);
+    // In the statement itself they cannot be told apart.
+    let plan =
+        bench.plan(&[("0002_b.sql", "UPDATE t SET done = 'pgdeploy_mask' <> '' WHERE NOT done")]).await?;
+    assert!(plan.items()[0].refused.is_some());
     Ok(())
 }

@@ -8,6 +8,7 @@ mod bad_input;
 mod bench;
 mod blocks;
 mod control;
+mod disk;
 mod exactly_once;
 mod gate;
 mod keys;

@@ -100,3 +100,31 @@ async fn tenants_are_done_small_ones_first_and_one_that_fails_does_not_hold_up_t
     assert_eq!(bench.text(last).await?, "1");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_tenant_without_letters_and_rows_without_a_tenant_are_done_too() -> Result<()> {
+    let mut bench = Bench::counting("units_empty", 3_000).await?;
+    bench
+        .sql("ALTER TABLE t ADD tenant text; UPDATE t SET tenant = CASE id % 3 WHEN 0 THEN '' WHEN 1 THEN 'a' END; CREATE INDEX ON t (tenant)")
+        .await?;
+    bench.sql("VACUUM ANALYZE t").await?;
+    let outcome = bench.run(&format!("-- pgdeploy:\n--   tenant: tenant\n{COUNTING}")).await?;
+    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 3_000), "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 3_000);
+    Ok(())
+}
+
+#[tokio::test]
+async fn partitions_whose_names_hold_dots_are_kept_apart() -> Result<()> {
+    let mut bench = Bench::new("units_dots").await?;
+    bench
+        .sql("CREATE SCHEMA a; CREATE SCHEMA \"a.b\"; \
+              CREATE TABLE t (id bigint, day int, touched int NOT NULL DEFAULT 0, done bool NOT NULL DEFAULT false, PRIMARY KEY (id, day)) PARTITION BY LIST (day); \
+              CREATE TABLE a.\"b.c\" PARTITION OF t FOR VALUES IN (1); CREATE TABLE \"a.b\".c PARTITION OF t FOR VALUES IN (2); \
+              INSERT INTO t (id, day) SELECT g, 1 + g % 2 FROM generate_series(1, 1000) g; ANALYZE t")
+        .await?;
+    let outcome = bench.run(COUNTING).await?;
+    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 1_000), "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 1_000);
+    Ok(())
+}
