@@ -117,7 +117,7 @@ impl Worker<'_> {
                 }
             }
         }
-        session.run("RESET lock_timeout; SET lock_timeout = 0").await?;
+        session.run(&format!("SET lock_timeout = {}", self.settings.lock_timeout.as_millis())).await?;
         Ok(None)
     }
 
@@ -149,7 +149,7 @@ impl Worker<'_> {
         }
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => match self.stage.worker_session().await {
+            None => match self.stage.worker_session(&self.settings).await {
                 Ok(session) => session,
                 Err(_) => return,
             },

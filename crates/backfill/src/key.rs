@@ -59,17 +59,14 @@ pub(crate) async fn spread(session: &mut Session, name: &str, keys: &[Key]) -> R
         return Ok(false);
     }
     let column = sql::identifier(&key.column);
-    let looked = session
-        .one(&format!(
+    is_so(
+        session,
+        &format!(
             "SELECT coalesce(max(n) <= sum(n) / 8 + 2, false) FROM (SELECT count(*) AS n FROM \
                (SELECT {column} AS k FROM {name} ORDER BY {column} LIMIT 400) AS keys GROUP BY k & 7) AS residues"
-        ))
-        .await;
-    match looked {
-        Ok(row) => Ok(row.try_get(0)?),
-        Err(error) if error.is_lost_connection() => Err(error),
-        Err(_) => Ok(false),
-    }
+        ),
+    )
+    .await
 }
 
 /// Whether the rows lie in the order of the key's first column, as ANALYZE saw it.
@@ -97,17 +94,22 @@ pub(crate) async fn counts(session: &mut Session, name: &str, keys: &[Key]) -> R
         return Ok(false);
     }
     let column = sql::identifier(&key.column);
-    let looked = session
-        .one(&format!(
+    is_so(
+        session,
+        &format!(
             "SELECT coalesce(bool_and(most <= rows / 8 + 2), false) FROM (SELECT sum(n)::int8 AS rows, max(n) AS most FROM \
                (SELECT (ctid::text::point)[0] AS block, count(*) AS n FROM {name} WHERE ctid < '(50,0)'::tid \
                 GROUP BY 1, {column} & 7) AS residues GROUP BY block) AS blocks"
-        ))
-        .await;
-    match looked {
+        ),
+    )
+    .await
+}
+
+/// What a look at the rows says. Without the right to read them it is a no: EXPLAIN has said why.
+async fn is_so(session: &mut Session, text: &str) -> Result<bool, Error> {
+    match session.one(text).await {
         Ok(row) => Ok(row.try_get(0)?),
         Err(error) if error.is_lost_connection() => Err(error),
-        // Without the right to read it, EXPLAIN has said so.
         Err(_) => Ok(false),
     }
 }

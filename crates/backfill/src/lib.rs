@@ -15,7 +15,8 @@
 //! `chunk` at a time, in stripes: each `stripe` is a batch, a transaction of its own. `sizing` learns how large chunks may
 //! be, `pace` how much rest there is between batches, and `setback` is what follows an error in one. The texts are
 //! `strides`', those of the sweep and the proof come from `texts`; both have the user's statement from `edit`. Beside
-//! them a `monitor` looks at the server (`signals`) and judges what that leaves to us (`throttle`).
+//! them a `monitor` looks at the server (`signals`) and judges what that leaves to us (`throttle`), and clears away what is
+//! dead (`vacuum`).
 //!
 //! All progress of a range lives in one row of the ledger that each batch locks first and updates last: rows and cursor
 //! share one transaction, so whatever dies, they agree.
@@ -74,6 +75,7 @@ mod texts;
 mod throttle;
 mod unit;
 mod unit_work;
+mod vacuum;
 mod verify;
 mod walk;
 mod walked;

@@ -48,7 +48,7 @@ pub(crate) struct Live {
 impl Live {
     pub(crate) fn new(settings: &Settings, control: Control) -> Self {
         let settings_now = control.over(settings);
-        let now = Now { settings: settings_now, control, pressure: Pressure::default() };
+        let now = Now { settings: settings_now, control, pressure: Pressure::unseen() };
         Self { file: settings.clone(), now: watch::Sender::new(now), pids: Mutex::default() }
     }
 

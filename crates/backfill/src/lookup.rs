@@ -9,6 +9,7 @@ use crate::key;
 use crate::relation::{DETAILS, Division, Relation, described};
 use crate::side_effects;
 use crate::tenant;
+use crate::window;
 
 /// Errors that a pending migration may put right: undefined table, column, function, type, schema; no right.
 const MISSING: [&str; 6] = ["42P01", "42703", "42883", "42704", "3F000", "42501"];
@@ -74,6 +75,13 @@ pub(crate) async fn look_up(session: &mut Session, definition: &Definition) -> R
                 )
                 .help("a row that moves along the key could be met twice: change keys in a migration"),
         ));
+    }
+    if let Some(window) = &definition.header.window
+        && !window::is_known(session, window).await?
+    {
+        let message = format!("the server knows no time zone {}", window.zone);
+        let problem = at_key(&definition.source, "window", "E258", message);
+        return Ok(Lookup::Refused(problem.help("write one of pg_timezone_names, such as Europe/Paris")));
     }
     if let Some(problem) = explain(session, definition).await? {
         return Ok(problem);

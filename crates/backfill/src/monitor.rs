@@ -1,9 +1,11 @@
-//! Beside the workers: looks at the server, tells them what it leaves to them, and vacuums behind them.
+//! Beside the workers: looks at the server, and tells them what it leaves to them.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use postgres::{Error, Session, query};
+use tokio::sync::watch;
 
 use crate::control;
 use crate::definition::Definition;
@@ -13,9 +15,7 @@ use crate::pressure::Pressure;
 use crate::signals::{self, Seen};
 use crate::stage::Stage;
 use crate::throttle::Judge;
-
-/// The share of dead rows at which we vacuum, and from how many rows on.
-const DEAD: (f64, f64) = (0.10, 20_000.0);
+use crate::vacuum::Vacuum;
 
 /// What a monitor watches over.
 pub(crate) struct Monitor<'a> {
@@ -25,22 +25,35 @@ pub(crate) struct Monitor<'a> {
     pub(crate) backfill: i64,
     /// The relation that is being walked; 0 where none is.
     pub(crate) oid: &'a AtomicI64,
+    /// The VACUUM that is under way.
+    pub(crate) vacuum: Vacuum,
 }
 
 impl Monitor<'_> {
-    /// Looks until it is dropped.
-    pub(crate) async fn watch(&self) -> std::convert::Infallible {
+    /// Looks, and vacuums behind the workers, until it is dropped; then [`Vacuum::end`] is due.
+    pub(crate) async fn watch(&self) -> Infallible {
+        let (told, seen) = watch::channel((0, Seen::default()));
+        // Side by side: who vacuums for minutes must see all the same.
+        tokio::select! {
+            never = self.look_on(&told) => never,
+            never = self.clear_away(seen) => never,
+        }
+    }
+
+    async fn look_on(&self, told: &watch::Sender<(i64, Seen)>) -> Infallible {
         let limits = self.live.now().settings.throttle;
         let mut judge = Judge::new(&limits, Instant::now());
-        let (mut session, mut vacuumed) = (None, None);
+        let mut session = None;
         loop {
             let looked = tokio::time::timeout(limits.blind, self.look(&mut session)).await;
-            let pressure = match looked {
+            let blind = match looked {
                 Ok(Ok(seen)) => {
                     let pressure = judge.judge(Instant::now(), &seen);
+                    // It holds before the ledger says so.
+                    self.press(pressure.clone());
                     self.told(&mut session, &pressure).await;
-                    self.vacuum(&mut session, &seen, &mut vacuumed).await;
-                    Some(pressure)
+                    told.send_replace((self.oid.load(Ordering::Relaxed), seen));
+                    None
                 }
                 Ok(Err(error)) => {
                     session = None;
@@ -51,7 +64,7 @@ impl Monitor<'_> {
                     judge.blind(Instant::now(), "no answer")
                 }
             };
-            if let Some(pressure) = pressure {
+            if let Some(pressure) = blind {
                 self.press(pressure);
             }
             tokio::time::sleep(limits.every).await;
@@ -78,7 +91,9 @@ impl Monitor<'_> {
 
     fn press(&self, pressure: Pressure) {
         let before = self.live.now().pressure;
-        if self.live.pressed(pressure.clone()) && pressure.level() != before.level() {
+        // That nothing stands in its way is no news at the beginning.
+        let known = if before == Pressure::unseen() { "free" } else { before.level() };
+        if self.live.pressed(pressure.clone()) && pressure.level() != known {
             (self.stage.events)(Event::Throttled {
                 id: self.definition.id.clone(),
                 table: self.definition.shown_table(),
@@ -99,37 +114,5 @@ impl Monitor<'_> {
         let query =
             query(&text).bind(self.backfill).bind(pressure.level().to_owned()).bind(pressure.reasons.clone());
         let _ = query.execute(session.connection()).await;
-    }
-
-    /// Where autovacuum has not come by: what is dead is cleared away before the table has grown by it. A table that
-    /// somebody else has locked is left alone.
-    async fn vacuum(&self, session: &mut Option<Session>, seen: &Seen, vacuumed: &mut Option<(i64, f64)>) {
-        let oid = self.oid.load(Ordering::Relaxed);
-        let (dead, all) = seen.dead;
-        // What the last one left, because somebody can still see it, is not tried again.
-        let left = vacuumed.filter(|(table, _)| *table == oid).map_or(0.0, |(_, left)| left);
-        if all < DEAD.1 || dead - left < all * DEAD.0 || seen.autovacuum || oid == 0 {
-            return;
-        }
-        let Some(session) = session else { return };
-        let cleanup = if session.version_number() >= 140_000 { ", INDEX_CLEANUP AUTO" } else { "" };
-        let name: Result<String, Error> = async {
-            use postgres::Row;
-            Ok(session.one(&format!("SELECT {oid}::oid::regclass::text")).await?.try_get(0)?)
-        }
-        .await;
-        let Ok(name) = name else { return };
-        let _ = session.run("SET statement_timeout = 0").await;
-        let started = Instant::now();
-        if session.run(&format!("VACUUM (SKIP_LOCKED{cleanup}) {name}")).await.is_ok() {
-            (self.stage.events)(Event::Vacuumed {
-                id: self.definition.id.clone(),
-                table: name,
-                seconds: started.elapsed().as_secs_f64(),
-            });
-        }
-        let _ = session.run("SET statement_timeout = '10s'").await;
-        let after = signals::look(session, (oid, &[]), None).await.map_or(dead, |seen| seen.dead.0);
-        *vacuumed = Some((oid, after));
     }
 }

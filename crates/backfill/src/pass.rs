@@ -81,12 +81,14 @@ impl Worker<'_> {
             skipped: self.skipped,
         });
         record::set_state(session, ledger, claim.backfill, "sweeping", (None, None)).await?;
+        let Some(live) = self.live.clone() else { return Ok(Some(Ended::Interrupted)) };
         let mut monitor = self.stage.session("backfill-monitor").await?;
         let settings = self.now();
         let mut sweep = Sweep {
             texts: &part.texts,
             claim,
             settings: &settings,
+            live: &live,
             ledger,
             rows: i64::from(settings.min_batch),
             quarantined: quarantine::limit(&settings, self.estimated_rows),

@@ -18,6 +18,11 @@ impl Default for Pressure {
 }
 
 impl Pressure {
+    /// Before the first look: what has not been seen may be anything.
+    pub(crate) fn unseen() -> Self {
+        Self { duty: 0.0, reasons: vec!["the server's state has not been seen yet".into()], halvings: 0 }
+    }
+
     /// As the ledger writes it.
     pub(crate) fn level(&self) -> &'static str {
         match self.duty {

@@ -136,6 +136,7 @@ impl Walker<'_> {
             texts: self.texts,
             claim: &claim,
             settings: &now.settings,
+            live: self.live,
             ledger: self.stage.ledger,
             rows: 1,
             quarantined: self.quarantined,

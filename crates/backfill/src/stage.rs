@@ -4,6 +4,7 @@ use postgres::{Events, Session, Target};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::Event;
+use crate::settings::Settings;
 
 /// What a run is given. Other than the other stages it needs no run lock: the leases on its ranges decide who writes
 /// what, so that any number of processes work side by side, a deploy among them.
@@ -29,9 +30,17 @@ impl Stage<'_> {
 
     /// One that works. What it writes may be lost by a crash as a whole, never in part: rows, cursors and leases share
     /// their fate, and nothing waits for a disk or a synchronous standby.
-    pub(crate) async fn worker_session(&self) -> Result<Session, postgres::Error> {
+    /// Nobody is waited for without end, not even one who was frozen with a row of the ledger in hand; and whoever is
+    /// frozen so is ended by the server.
+    pub(crate) async fn worker_session(&self, settings: &Settings) -> Result<Session, postgres::Error> {
         let mut session = self.session("backfill").await?;
-        session.run("SET synchronous_commit = off").await?;
+        let (wait, idle) = (settings.lock_timeout, settings.idle_in_transaction_session_timeout);
+        let (wait, idle) = (wait.as_millis(), idle.as_millis());
+        session
+            .run(&format!(
+                "SET synchronous_commit = off; SET lock_timeout = {wait}; SET idle_in_transaction_session_timeout = {idle}"
+            ))
+            .await?;
         Ok(session)
     }
 

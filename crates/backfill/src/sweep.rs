@@ -10,6 +10,7 @@ use crate::claim::Claim;
 use crate::control::{self, Wanted};
 use crate::failure::{Ended, Remedy, remedy};
 use crate::fence;
+use crate::live::Live;
 use crate::outcome::grouped;
 use crate::quarantine::Visited;
 use crate::settings::Settings;
@@ -33,7 +34,7 @@ pub(crate) enum Swept {
     Stopped(String),
     /// Nobody let go for as long as we are patient.
     Locked(String),
-    /// Somebody wants it to wait or to end.
+    /// Somebody wants it to wait or to end, or the server's state does.
     Asked,
     /// More rows cannot be done than may be.
     Beyond(Ended),
@@ -44,6 +45,7 @@ pub(crate) struct Sweep<'a> {
     pub(crate) texts: &'a Texts,
     pub(crate) claim: &'a Claim,
     pub(crate) settings: &'a Settings,
+    pub(crate) live: &'a Live,
     pub(crate) ledger: &'a str,
     /// Rows in one transaction; the size of batches, which errors bring down.
     pub(crate) rows: i64,
@@ -71,7 +73,9 @@ impl Sweep<'_> {
                 progress = Instant::now();
             }
             let what = self.what(left);
-            if control::read(session, self.ledger, self.claim.backfill).await?.wanted != Wanted::Run {
+            self.live.asked(control::read(session, self.ledger, self.claim.backfill).await?);
+            let now = self.live.now();
+            if now.control.wanted != Wanted::Run || now.holds().is_some() {
                 return Ok(Swept::Asked);
             }
             if self.stop.is_cancelled() || Instant::now() >= self.deadline {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use postgres::{Error, Session};
 
 use crate::claim::{self, Pass};
-use crate::control::{self, Wanted};
+use crate::control;
 use crate::failure::{Ended, Remedy, remedy, told};
 use crate::names::Over;
 use crate::part::Part;
@@ -54,6 +54,9 @@ impl Worker<'_> {
             if let Some(ended) = self.hindered() {
                 return Ok(Some(ended));
             }
+            if !self.may_go_on(session).await? {
+                continue;
+            }
             let pass = self.pass(session, &part).await?;
             if !pass.is_walked {
                 if let Some(ended) = self.sampled(session, &part, &pass).await? {
@@ -65,9 +68,6 @@ impl Worker<'_> {
                     Walk::Through if !self.pass(session, &part).await?.is_walked => return Ok(None),
                     Walk::Through => {}
                 }
-                continue;
-            }
-            if !self.may_go_on(session).await? {
                 continue;
             }
             let owner = (self.stage.owner(), self.settings.lease);
@@ -188,14 +188,18 @@ impl Worker<'_> {
         Ok(None)
     }
 
-    /// Whether nobody has paused it; waits a moment where somebody has.
+    /// Whether neither a person nor the server's state holds it up; waits a moment where it is held up.
     async fn may_go_on(&self, session: &mut Session) -> Result<bool, Error> {
         let Some(live) = &self.live else { return Ok(true) };
         live.asked(control::read(session, self.stage.ledger, self.backfill).await?);
-        if live.now().control.wanted != Wanted::Pause {
+        if live.now().holds().is_none() {
             return Ok(true);
         }
-        self.wait(LOOK).await;
+        let mut changes = live.changes();
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = self.wait(LOOK) => {}
+        }
         Ok(false)
     }
 

@@ -78,7 +78,7 @@ impl Worker<'_> {
             async move {
                 let mut session = match idle {
                     Some(session) => session,
-                    None => stage.worker_session().await.inspect_err(|_| halt.cancel())?,
+                    None => stage.worker_session(&settings).await.inspect_err(|_| halt.cancel())?,
                 };
                 let sizing = Sizing::new(&settings, strides.stripes, strides.over, part.relation.density());
                 let mut walker = Walker {

@@ -15,6 +15,7 @@ use crate::pace::Pace;
 use crate::range::{self, Range, Taker};
 use crate::sizing::Sizing;
 use crate::stage::Stage;
+use crate::stoppable::{GRACE, stoppable};
 use crate::strides::Strides;
 use crate::stripe::Terms;
 use crate::texts::Texts;
@@ -66,7 +67,9 @@ impl<'a> Walker<'a> {
                 stripes: keys.stripes,
                 carve: &self.strides.carve,
             };
-            let taken = range::take(session, self.stage.ledger, self.pass, &taker).await?;
+            let canceller = session.canceller();
+            let taken = range::take(session, self.stage.ledger, self.pass, &taker);
+            let taken = stoppable(&self.stage.stop, &canceller, GRACE, taken).await?;
             let Some(mut range) = taken else { return Ok(Walked::Through) };
             self.sizing.resume(range.size);
             if let Some(walked) = self.range(session, &mut range).await? {

@@ -41,6 +41,16 @@ fn is_time(text: &str) -> bool {
     text.len() == 5 && matches!(parts, Some((Ok(0..=23), Ok(0..=59))))
 }
 
+/// Whether the server knows the zone.
+pub(crate) async fn is_known(session: &mut Session, window: &Window) -> Result<bool, Error> {
+    let asked = query("SELECT clock_timestamp() AT TIME ZONE $1").bind(window.zone.clone());
+    match asked.execute(session.connection()).await.map_err(Error::from) {
+        Ok(_) => Ok(true),
+        Err(error) if error.sqlstate() == Some("22023") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// The window, where the server's clock is outside of it.
 pub(crate) async fn outside(session: &mut Session, window: Option<&Window>) -> Result<Option<String>, Error> {
     let Some(window) = window else { return Ok(None) };

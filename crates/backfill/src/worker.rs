@@ -25,6 +25,7 @@ use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::texts::{self, Texts};
 use crate::unit;
+use crate::vacuum::Vacuum;
 use crate::verify;
 
 pub(crate) struct Worker<'a> {
@@ -115,7 +116,7 @@ impl<'a> Worker<'a> {
         }
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => self.stage.worker_session().await?,
+            None => self.stage.worker_session(&self.settings).await?,
         };
         let result = self.attempt_with(&mut session).await;
         self.session = Some(session);
@@ -159,12 +160,14 @@ impl<'a> Worker<'a> {
         let Some(live) = self.live.clone() else { return Ok(Ended::Interrupted) };
         live.asked(control::read(session, ledger, self.backfill).await?);
         let (stage, backfill, oid) = (self.stage, self.backfill, self.oid.clone());
-        let monitor = Monitor { stage, definition, live: &live, backfill, oid: &oid };
+        let vacuum = Vacuum::default();
+        let monitor = Monitor { stage, definition, live: &live, backfill, oid: &oid, vacuum };
         let ended = tokio::select! {
-            ended = self.units(session, &relation) => ended?,
+            ended = self.units(session, &relation) => ended,
             never = monitor.watch() => match never {},
         };
-        self.beside_others(session, ended).await
+        monitor.vacuum.end().await;
+        self.beside_others(session, ended?).await
     }
 
     async fn open(

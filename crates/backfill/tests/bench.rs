@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use backfill::{Event, Outcome, Plan, Settings, Stage, Walk};
+use backfill::{Definitions, Event, Outcome, Plan, Settings, Stage, Walk};
 use postgres::{LockKey, Row, RunLock, Session, Target, ledger};
 use scratch::Server;
 use secrecy::SecretString;
@@ -109,8 +109,7 @@ impl Bench {
 
     /// Where the backfills of these files stand.
     pub(crate) async fn standing(&mut self, files: &[(&str, &str)]) -> Result<Vec<backfill::Standing>> {
-        let definitions =
-            backfill::load(&sources(files)?).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        let definitions = definitions(files)?;
         let mut session = self.target.connect_read_only("standing").await?;
         let standing = backfill::standing(&mut session, &definitions, "pgdeploy").await?;
         session.close().await;
@@ -166,8 +165,7 @@ impl Bench {
     }
 
     pub(crate) async fn plan(&mut self, files: &[(&str, &str)]) -> Result<Plan> {
-        let definitions =
-            backfill::load(&sources(files)?).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        let definitions = definitions(files)?;
         let mut session = self.target.connect_read_only("plan").await?;
         let plan = backfill::plan(&mut session, &definitions, "pgdeploy").await?;
         session.close().await;
@@ -218,6 +216,21 @@ impl Bench {
     }
 }
 
+pub(crate) fn definitions(files: &[(&str, &str)]) -> Result<Definitions> {
+    backfill::load(&sources(files)?).map_err(|problems| anyhow::anyhow!("{problems:?}"))
+}
+
+/// Kills so many sessions of workers, any of them, or cancels what they are at. How many there were.
+pub(crate) async fn kill(session: &mut Session, how: &str, limit: u32) -> Result<usize> {
+    let sessions = session
+        .all(&format!(
+            "SELECT {how}(pid) FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill' \
+             AND datname = current_database() ORDER BY random() LIMIT {limit}"
+        ))
+        .await?;
+    Ok(sessions.len())
+}
+
 pub(crate) fn sources(files: &[(&str, &str)]) -> Result<Vec<sql::Source>> {
     files
         .iter()
@@ -226,6 +239,16 @@ pub(crate) fn sources(files: &[(&str, &str)]) -> Result<Vec<sql::Source>> {
                 .map_err(|problem| anyhow::anyhow!("{problem}"))
         })
         .collect()
+}
+
+/// Waits until a worker that may not go on has asked again what is wanted of it.
+pub(crate) async fn asks_again(bench: &mut Bench, session: &mut Session) -> Result<()> {
+    let now = bench.text("SELECT clock_timestamp()").await?;
+    let asked = format!(
+        "SELECT bool_or(query LIKE 'SELECT b.revision%' AND query_start > '{now}') FROM pg_stat_activity \
+         WHERE application_name = 'pgdeploy/backfill' AND datname = current_database()"
+    );
+    trial::until_true(session, &asked).await
 }
 
 /// Waits until the server's state holds it up, with nothing in hand, for a reason.

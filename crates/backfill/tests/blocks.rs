@@ -7,7 +7,7 @@ use backfill::Verdict;
 use postgres::Row;
 use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, only};
+use crate::bench::{Bench, COUNTING, kill, only};
 
 const OWNERS: &str =
     "SELECT count(DISTINCT lease_owner) FROM pgdeploy.backfill_ranges WHERE parent IS NOT NULL";
@@ -26,13 +26,7 @@ async fn several_workers_share_a_table_also_while_they_are_killed() -> Result<()
                 .await?;
             // One of them, any of them, or all.
             let limit = 1 + round % 3;
-            kills += killer
-                .all(&format!(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill' \
-                     AND datname = current_database() ORDER BY random() LIMIT {limit}"
-                ))
-                .await?
-                .len();
+            kills += kill(&mut killer, "pg_terminate_backend", limit).await?;
         }
         anyhow::Ok(kills)
     };

@@ -6,7 +6,7 @@ use anyhow::Result;
 use backfill::{Ask, Asked, Verdict, Walk};
 use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, only, sources};
+use crate::bench::{Bench, COUNTING, asks_again, definitions, only};
 
 const FILES: [(&str, &str); 1] = [("0001_a.sql", COUNTING)];
 const DONE: &str = "SELECT count(*) FROM t WHERE done";
@@ -38,12 +38,7 @@ async fn pause_resume_speed_and_cancel_act_at_the_next_batch() -> Result<()> {
     assert_eq!(state(&mut bench).await?, "paused");
     for _ in 0..2 {
         // It looks whether it may go on, and does nothing else.
-        let now = bench.text("SELECT clock_timestamp()").await?;
-        let looked = format!(
-            "SELECT bool_or(query LIKE 'SELECT b.revision%' AND query_start > '{now}') FROM pg_stat_activity \
-            WHERE application_name = 'pgdeploy/backfill' AND datname = current_database()"
-        );
-        until_true(&mut other, &looked).await?;
+        asks_again(&mut bench, &mut other).await?;
         assert_eq!(bench.number(DONE).await?, paused, "it works while it is paused");
     }
     // Two operators: the second has not seen what the first asked.
@@ -145,8 +140,7 @@ async fn a_preflight_tells_what_a_run_would_be_like_and_changes_nothing() -> Res
               CREATE TRIGGER silent BEFORE UPDATE OF id ON t FOR EACH ROW EXECUTE FUNCTION f()")
         .await?;
     bench.sql("VACUUM ANALYZE t").await?;
-    let definitions =
-        backfill::load(&sources(&FILES)?).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let definitions = definitions(&FILES)?;
     let mut session = bench.target.connect_read_only("preflight").await?;
     let settings = bench.settings.clone();
     let looked = backfill::preflight(&mut session, &definitions, "0001_a", "pgdeploy", &settings).await?;

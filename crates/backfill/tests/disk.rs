@@ -28,6 +28,11 @@ async fn a_full_disk_ends_the_stage_and_the_next_run_goes_on_where_it_was() -> R
         return Ok(());
     }
     let outcome = bench.run_files(&files).await?;
+    if outcome.warnings[0].message.contains("File too large (XX000)") {
+        // From 16 on the server takes this kind of full disk for another error than a full disk.
+        eprintln!("SKIPPED: this server cannot be shown a full disk with a limit on the size of files");
+        return Ok(());
+    }
     let verdicts: Vec<_> = outcome.items.iter().map(|item| item.outcome).collect();
     assert_eq!(verdicts, [Verdict::Incomplete, Verdict::Incomplete], "{outcome:?}");
     let (full, next) = (&outcome.warnings[0], &outcome.warnings[1]);

@@ -6,7 +6,7 @@ use anyhow::Result;
 use backfill::{Verdict, Walk};
 use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, only, over_both_walks};
+use crate::bench::{Bench, COUNTING, kill, only, over_both_walks};
 
 over_both_walks! {
     killed_backends_cost_no_row_and_no_second_touch,
@@ -27,10 +27,7 @@ async fn killed_backends_cost_no_row_and_no_second_touch(walk: Walk) -> Result<(
         for round in 1..=15 {
             until_true(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 1_000))
                 .await?;
-            let killed = killer
-                .all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill' AND datname = current_database()")
-                .await?;
-            kills += killed.len();
+            kills += kill(&mut killer, "pg_terminate_backend", 9).await?;
         }
         anyhow::Ok(kills)
     };
@@ -85,6 +82,36 @@ async fn a_runner_whose_lease_was_taken_over_writes_nothing_more(walk: Walk) -> 
         bench.text("SELECT string_agg(DISTINCT lease_owner, '') FROM pgdeploy.backfill_ranges WHERE parent IS NOT NULL").await?,
         "somebody else"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_row_of_the_ledger_that_somebody_has_frozen_is_waited_for_within_reason() -> Result<()> {
+    let mut bench = Bench::walking(Walk::Keyset, "once_frozen", 20_000).await?;
+    bench.slow();
+    bench.settings.budget = Duration::from_millis(300);
+    assert_eq!(only(&bench.run(COUNTING).await?).outcome, Verdict::Incomplete);
+    // As if another process were frozen in the middle of it.
+    let mut frozen = bench.other().await?;
+    frozen.run("BEGIN; SELECT FROM pgdeploy.backfill_ranges FOR UPDATE").await?;
+    bench.settings.budget = Duration::from_secs(60);
+    bench.settings.lock_timeout = Duration::from_millis(100);
+    let outcome = bench.run(COUNTING).await?;
+    assert!(outcome.warnings[0].message.contains("others hold what it needs"), "{outcome:?}");
+    // Nobody has to wait to stop it, either.
+    bench.settings.lock_timeout = Duration::from_secs(60);
+    let run = bench.beside(&[("0001_a.sql", COUNTING)]).await?;
+    let mut other = bench.other().await?;
+    let waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill' AND wait_event_type = 'Lock' \
+                 AND datname = current_database()";
+    until_true(&mut other, waits).await?;
+    bench.stop.cancel();
+    assert!(tokio::time::timeout(Duration::from_secs(20), run).await??.interrupted);
+    frozen.run("ROLLBACK").await?;
+    bench.stop = Default::default();
+    bench.settings.pause = Duration::ZERO;
+    assert_eq!(only(&bench.run(COUNTING).await?).outcome, Verdict::Complete);
+    assert_eq!(bench.touched(1).await?, 20_000);
     Ok(())
 }
 

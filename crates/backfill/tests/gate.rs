@@ -5,13 +5,12 @@ use std::time::Duration;
 use anyhow::Result;
 use backfill::{Proof, Reason, Verdict};
 
-use crate::bench::{Bench, COUNTING, only, sources};
+use crate::bench::{Bench, COUNTING, definitions, only};
 
 const ID: &str = "0001_a";
 
 async fn proof(bench: &mut Bench, statement: &str, id: &str) -> Result<Proof> {
-    let definitions = backfill::load(&sources(&[("0001_a.sql", statement)])?)
-        .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let definitions = definitions(&[("0001_a.sql", statement)])?;
     let mut session = bench.target.connect_read_only("gate").await?;
     let proof = backfill::proof(&mut session, &definitions, id, "pgdeploy").await?;
     session.close().await;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use backfill::{Proof, Verdict};
 use trial::until_true;
 
-use crate::bench::{Bench, only, sources};
+use crate::bench::{Bench, definitions, kill, only};
 
 const DOUBLE: &str = "-- pgdeploy:\n--   mode: once\nUPDATE t SET touched = touched * 2 + 1";
 
@@ -29,10 +29,7 @@ async fn each_row_is_done_once_while_sessions_are_killed_and_rows_are_locked() -
     for round in 1..=12 {
         until_true(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE touched > 0", round * 2_000))
             .await?;
-        killer
-            .all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill' \
-                  AND datname = current_database() ORDER BY random() LIMIT 2")
-            .await?;
+        kill(&mut killer, "pg_terminate_backend", 2).await?;
     }
     until_true(&mut killer, "SELECT count(*) >= 29900 FROM t WHERE touched > 0").await?;
     holder.run("COMMIT").await?;
@@ -64,8 +61,7 @@ async fn rows_that_come_after_the_beginning_are_left_and_a_low_one_that_commits_
     let outcome = run.await?;
     assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 5_000), "{outcome:?}");
     assert_eq!((bench.touched(1).await?, bench.touched(0).await?), (5_000, 20));
-    let definitions = backfill::load(&sources(&[("0001_a.sql", DOUBLE)])?)
-        .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let definitions = definitions(&[("0001_a.sql", DOUBLE)])?;
     let proof = backfill::proof(&mut bench.admin, &definitions, "0001_a", "pgdeploy").await?;
     assert_eq!(proof, Proof::Complete);
     Ok(())

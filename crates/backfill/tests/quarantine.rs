@@ -3,7 +3,7 @@
 use anyhow::Result;
 use backfill::{Proof, QuarantineLimit, Reason, Verdict, Walk};
 
-use crate::bench::{Bench, only, over_both_walks, sources};
+use crate::bench::{Bench, definitions, only, over_both_walks};
 
 over_both_walks! {
     rows_that_cannot_be_done_are_set_aside_and_their_neighbours_done,
@@ -50,8 +50,7 @@ async fn more_of_them_than_may_be_end_it(walk: Walk) -> Result<()> {
     assert_eq!(bench.text("SELECT state || ' ' || sqlstate FROM pgdeploy.backfills").await?, "failed 22012");
     assert_eq!(bench.number("SELECT count(*) FROM t WHERE touched > 1").await?, 0);
     // What needs it complete is refused.
-    let files = sources(&[("0001_a.sql", POISONED)])?;
-    let definitions = backfill::load(&files).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let definitions = definitions(&[("0001_a.sql", POISONED)])?;
     let proof = backfill::proof(&mut bench.admin, &definitions, "0001_a", "pgdeploy").await?;
     assert!(
         matches!(proof, Proof::NotComplete { reason: Reason::Quarantine { rows: 5, .. }, .. }),

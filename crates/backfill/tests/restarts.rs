@@ -7,7 +7,7 @@ use backfill::Verdict;
 use scratch::{Mode, Server};
 use trial::{until, until_true};
 
-use crate::bench::{Bench, COUNTING, only};
+use crate::bench::{Bench, COUNTING, kill, only};
 
 const FILES: [(&str, &str); 1] = [("0001_a.sql", COUNTING)];
 
@@ -58,12 +58,7 @@ async fn a_synchronous_standby_that_is_not_there_holds_nothing_up() -> Result<()
     for round in 1..=8 {
         until_true(&mut other, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 1_000)).await?;
         let end = if round % 2 == 0 { "pg_cancel_backend" } else { "pg_terminate_backend" };
-        killed += other
-            .all(&format!(
-                "SELECT {end}(pid) FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill'"
-            ))
-            .await?
-            .len();
+        killed += kill(&mut other, end, 9).await?;
     }
     assert!(killed >= 8);
     let outcome = tokio::time::timeout(Duration::from_secs(60), run).await??;

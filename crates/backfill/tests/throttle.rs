@@ -7,7 +7,7 @@ use backfill::Verdict;
 use scratch::Server;
 use trial::until_true;
 
-use crate::bench::{Bench, COUNTING, held_up, only};
+use crate::bench::{Bench, COUNTING, asks_again, held_up, only};
 
 const FILES: [(&str, &str); 1] = [("0001_a.sql", COUNTING)];
 
@@ -81,6 +81,54 @@ async fn an_old_snapshot_slows_it_down_and_an_older_one_holds_it_up() -> Result<
 }
 
 #[tokio::test]
+async fn while_it_vacuums_it_sees_all_the_same_and_leaves_no_vacuum_behind() -> Result<()> {
+    let server = Server::throwaway()?;
+    let mut bench = own(&server, "throttle_vacuum").await?;
+    // Rows that leave their pages, and a VACUUM that takes for ever over them.
+    bench
+        .sql("ALTER TABLE t SET (autovacuum_enabled = off); CREATE INDEX ON t (touched); \
+              ALTER DATABASE throttle_vacuum SET vacuum_cost_delay = '100ms'; ALTER DATABASE throttle_vacuum SET vacuum_cost_limit = 1")
+        .await?;
+    bench.sql("INSERT INTO t (id) SELECT g FROM generate_series(20001, 60000) g").await?;
+    bench.settings.pause = Duration::from_millis(30);
+    let mut other = bench.other().await?;
+    let run = bench.beside(&FILES).await?;
+    let vacuums = "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'VACUUM (SKIP_LOCKED%' AND state = 'active'";
+    until_true(&mut other, vacuums).await?;
+    other.run("SELECT pg_create_physical_replication_slot('gone', true)").await?;
+    held_up(&mut bench, &FILES, "replication slot gone").await?;
+    assert_eq!(bench.text(vacuums).await?, "true", "it was seen although it vacuums");
+    bench.stop.cancel();
+    assert!(run.await?.interrupted);
+    until_true(&mut other, &format!("NOT ({vacuums})")).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn rows_that_were_locked_are_not_swept_while_it_is_held_up() -> Result<()> {
+    let server = Server::throwaway()?;
+    let mut bench = own(&server, "throttle_sweep").await?;
+    bench.settings.lock_timeout = Duration::from_secs(30);
+    bench.settings.pause = Duration::ZERO;
+    let (mut holder, mut other) = (bench.other().await?, bench.other().await?);
+    holder.run("BEGIN; SELECT FROM t WHERE id <= 20 FOR UPDATE").await?;
+    let run = bench.beside(&FILES).await?;
+    until_true(&mut other, "SELECT state = 'sweeping' FROM pgdeploy.backfills").await?;
+    other.run("SELECT pg_create_physical_replication_slot('gone', true)").await?;
+    held_up(&mut bench, &FILES, "replication slot gone").await?;
+    // It looks whether it may go on, and sweeps nothing: neither what it was waiting for nor anything else.
+    asks_again(&mut bench, &mut other).await?;
+    holder.run("COMMIT").await?;
+    asks_again(&mut bench, &mut other).await?;
+    assert_eq!(bench.number("SELECT count(*) FROM t WHERE NOT done").await?, 20);
+    other.run("SELECT pg_drop_replication_slot('gone')").await?;
+    let outcome = run.await?;
+    assert_eq!(only(&outcome).outcome, Verdict::Complete, "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 20_000);
+    Ok(())
+}
+
+#[tokio::test]
 async fn outside_of_its_window_it_waits_and_the_budget_tells_why() -> Result<()> {
     let mut bench = Bench::counting("throttle_window", 2_000).await?;
     bench.settings.throttle.every = Duration::from_millis(50);
@@ -92,7 +140,11 @@ async fn outside_of_its_window_it_waits_and_the_budget_tells_why() -> Result<()>
     bench.settings.budget = Duration::from_millis(1500);
     let outcome = bench.run(&statement).await?;
     assert!(outcome.warnings[0].message.contains("outside of its window"), "{outcome:?}");
-    assert!(bench.number("SELECT count(*) FROM t WHERE done").await? < 2_000);
+    assert_eq!(bench.number("SELECT count(*) FROM t WHERE done").await?, 0);
+    let unknown = statement.replace("UTC", "Mars/Phobos");
+    let refused = bench.run_files(&[("0002_b.sql", &unknown)]).await?;
+    assert!(refused.warnings[0].message.contains("E258"), "{refused:?}");
+    assert!(refused.warnings[0].message.contains("knows no time zone Mars/Phobos"), "{refused:?}");
     // The hours are no part of what it does: without them it goes on.
     bench.settings.budget = Duration::from_secs(60);
     assert_eq!(only(&bench.run(COUNTING).await?).outcome, Verdict::Complete);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use index::{Action, Event, Settled, State};
 
-use crate::database::{Database, SLOW, declarations, only};
+use crate::database::{BUILDING, Database, SLOW, declarations, only};
 
 const FOUR: &str = "CREATE INDEX t_a ON t (a); CREATE UNIQUE INDEX CONCURRENTLY \"T a, b\" ON public.t (b, a) INCLUDE (a) WHERE b > 0;\n\
      CREATE INDEX other_a ON other USING hash (a); -- why\nCREATE INDEX t_sum ON t ((a + b))";
@@ -57,7 +57,7 @@ async fn progress_is_told_while_the_server_builds() -> Result<()> {
 async fn a_terminated_build_is_cleaned_and_made_again() -> Result<()> {
     let database = Database::new("build_terminated", SLOW).await?;
     let (outcome, ended) = tokio::join!(database.run("CREATE INDEX slow_a ON t (slow(a))"), async {
-        database.until("count(*) > 0 FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE 'building%'").await?;
+        database.until(BUILDING).await?;
         database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index WHERE datname = current_database()").await
     });
     ended?;

@@ -21,6 +21,8 @@ pub(crate) const SLOW: &str = "CREATE FUNCTION slow(i int) RETURNS int LANGUAGE 
      'BEGIN PERFORM pg_catalog.pg_sleep(0.01); RETURN i; END'; \
      CREATE TABLE t AS SELECT g AS a, g % 10 AS b FROM generate_series(1, 400) g; CREATE TABLE other (a int)";
 
+/// Somebody builds an index in this database, for `until`.
+pub(crate) const BUILDING: &str = "count(*) > 0 FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE 'building%'";
 /// The server of this test run; it ends with it.
 fn server() -> Result<&'static Server> {
     static SERVER: OnceLock<Result<Server, scratch::Error>> = OnceLock::new();

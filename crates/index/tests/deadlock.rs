@@ -3,9 +3,7 @@
 use anyhow::Result;
 use index::{Event, Settled};
 
-use crate::database::{Database, SLOW, only};
-
-const BUILDING: &str = "count(*) > 0 FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE 'building%'";
+use crate::database::{BUILDING, Database, SLOW, only};
 
 #[tokio::test]
 async fn a_waiter_of_ours_is_cancelled_before_it_kills_the_build() -> Result<()> {

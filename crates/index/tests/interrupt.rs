@@ -6,10 +6,9 @@ use anyhow::Result;
 use index::{Action, Event, OnInterrupt, Settled, State};
 use tokio::time::Instant;
 
-use crate::database::{Database, SLOW, only};
+use crate::database::{BUILDING, Database, SLOW, only};
 
 const SLOW_INDEX: &str = "CREATE INDEX slow_a ON t (slow(a))";
-const BUILDING: &str = "count(*) > 0 FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE 'building%'";
 
 #[tokio::test]
 async fn a_build_whose_deploy_is_gone_is_adopted_by_the_next() -> Result<()> {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use index::{Condition, Event, Listed, Settled};
 
-use crate::database::{Database, SLOW};
+use crate::database::{BUILDING, Database, SLOW};
 
 fn named<'l>(listed: &'l [Listed], name: &str) -> Result<&'l Listed> {
     listed.iter().find(|index| index.name == name).with_context(|| format!("{name} in {listed:#?}"))
@@ -128,16 +128,14 @@ async fn what_belongs_to_another_role_is_told_and_the_others_are_repaired() -> R
 async fn a_repair_waits_for_the_build_of_somebody_else_instead_of_taking_it_for_a_leftover() -> Result<()> {
     let database = Database::new("repair_building", SLOW).await?;
     let mut other = database.session().await?;
-    let (built, outcome) = tokio::join!(
-        other.run("CREATE INDEX CONCURRENTLY slow_a ON t (slow(a))"),
-        async {
-            database.until("count(*) > 0 FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE 'building%'").await?;
+    let (built, outcome) =
+        tokio::join!(other.run("CREATE INDEX CONCURRENTLY slow_a ON t (slow(a))"), async {
+            database.until(BUILDING).await?;
             let building =
                 database.list("").await?.iter().any(|index| index.condition == Condition::Building);
             anyhow::ensure!(building, "not shown as such");
             database.repair("", None).await
-        }
-    );
+        });
     built?;
     let outcome = outcome?.context("an outcome")?;
     assert_eq!((outcome.items.len(), outcome.items[0].outcome), (1, Settled::Adopted), "{outcome:#?}");

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use index::{Event, Settled};
+use index::{Event, Outcome, Settled};
+use postgres::Session;
 
-use crate::database::{Database, SLOW, only};
+use crate::database::{BUILDING, Database, SLOW, only};
 
 #[tokio::test]
 async fn an_old_snapshot_on_another_table_is_named_and_waited_for() -> Result<()> {
@@ -31,21 +32,23 @@ async fn an_old_snapshot_on_another_table_is_named_and_waited_for() -> Result<()
     Ok(())
 }
 
+/// The stage, while somebody else builds the same index.
+async fn beside_a_build(database: &Database, other: &mut Session) -> Result<Outcome> {
+    let begun = "count(*) > 0 FROM pg_index WHERE indexrelid = to_regclass('slow_a') AND NOT indisvalid";
+    let (built, outcome) =
+        tokio::join!(other.run("CREATE INDEX CONCURRENTLY slow_a ON t (slow(a))"), async {
+            database.until(begun).await?;
+            database.run("CREATE INDEX slow_a ON t (slow(a))").await
+        });
+    built?;
+    outcome
+}
+
 #[tokio::test]
 async fn the_build_of_somebody_else_is_adopted() -> Result<()> {
     let database = Database::new("others_build", SLOW).await?;
     let mut other = database.session().await?;
-    let (built, outcome) =
-        tokio::join!(other.run("CREATE INDEX CONCURRENTLY slow_a ON t (slow(a))"), async {
-            database
-                .until(
-                    "count(*) > 0 FROM pg_index WHERE indexrelid = to_regclass('slow_a') AND NOT indisvalid",
-                )
-                .await?;
-            database.run("CREATE INDEX slow_a ON t (slow(a))").await
-        });
-    built?;
-    let outcome = outcome?;
+    let outcome = beside_a_build(&database, &mut other).await?;
     assert_eq!(only(&outcome)?.outcome, Settled::Adopted, "{outcome:#?}");
     assert_eq!(database.logged("CREATE INDEX CONCURRENTLY")?, 1);
     assert!(
@@ -61,17 +64,7 @@ async fn a_build_that_cannot_be_waited_for_is_busy_and_never_dropped() -> Result
     database.settings.budget = Duration::from_secs(1);
     let mut other = database.session().await?;
     let pid = other.pid();
-    let (built, outcome) =
-        tokio::join!(other.run("CREATE INDEX CONCURRENTLY slow_a ON t (slow(a))"), async {
-            database
-                .until(
-                    "count(*) > 0 FROM pg_index WHERE indexrelid = to_regclass('slow_a') AND NOT indisvalid",
-                )
-                .await?;
-            database.run("CREATE INDEX slow_a ON t (slow(a))").await
-        });
-    built?;
-    let outcome = outcome?;
+    let outcome = beside_a_build(&database, &mut other).await?;
     assert_eq!(only(&outcome)?.outcome, Settled::Busy, "{outcome:#?}");
     assert!(outcome.warnings[0].message.contains(&format!("pid {pid} ")), "{outcome:#?}");
     assert_eq!((database.logged("DROP INDEX")?, database.invalid().await?), (0, "0".into()));
@@ -130,13 +123,11 @@ async fn a_live_build_that_a_role_is_not_shown_is_busy_and_never_dropped() -> Re
     let mut other = database.session().await?;
     let pid = other.pid();
     let text = "CREATE INDEX slow_a ON t (slow(a))";
-    let (built, outcome) = tokio::join!(
-        other.run("CREATE INDEX CONCURRENTLY slow_a ON t (slow(a))"),
-        async {
-            database.until("count(*) > 0 FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE 'building%'").await?;
+    let (built, outcome) =
+        tokio::join!(other.run("CREATE INDEX CONCURRENTLY slow_a ON t (slow(a))"), async {
+            database.until(BUILDING).await?;
             database.run(text).await
-        }
-    );
+        });
     built?;
     let outcome = outcome?;
     assert_eq!(only(&outcome)?.outcome, Settled::Busy, "{outcome:#?}");

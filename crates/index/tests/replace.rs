@@ -3,7 +3,7 @@
 use anyhow::Result;
 use index::{Action, Event, OnDrift, Settled};
 
-use crate::database::{Database, SLOW, only};
+use crate::database::{BUILDING, Database, SLOW, only};
 
 const REPLACE: &str = "-- pgdeploy:\n--   on_drift: replace\n";
 const NAMES: &str = "SELECT string_agg(relname || ' ' || indisvalid, ', ' ORDER BY relname) FROM pg_index JOIN pg_class c ON c.oid = indexrelid \
@@ -38,10 +38,9 @@ async fn a_replacement_that_is_killed_while_it_is_built_is_finished_by_the_next(
     let setup = format!("{SLOW}; CREATE INDEX i ON t (a)");
     let database = Database::new("replace_killed_building", &setup).await?;
     let text = format!("{REPLACE}CREATE INDEX i ON t (slow(a))");
-    let building = "count(*) > 0 FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE 'building%'";
     tokio::select! {
         outcome = database.run(&text) => anyhow::bail!("too early: {outcome:?}"),
-        building = database.until(building) => building?,
+        building = database.until(BUILDING) => building?,
     }
     assert_eq!(database.one(NAMES).await?, "i true, i_dpnew false");
     let outcome = database.run(&text).await?;
