@@ -149,6 +149,10 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Error::Connection(std::io::Error::new(error.kind(), "the server closed the connection"))
             }
+            // As which rustls hands on what it thinks of a certificate: no waiting helps.
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Error::Tls(error.to_string())
+            }
             sqlx::Error::Io(error) => Error::Connection(error),
             sqlx::Error::Tls(error) => Error::Tls(error.to_string()),
             sqlx::Error::Configuration(error) => Error::Address(error.to_string()),

@@ -29,8 +29,11 @@ impl Failure {
             _ => match error {
                 Error::NewerLedger { .. } => Self::new(Verdict::Unusable, "E306", error.to_string())
                     .next("use the pgdeploy that wrote it, or a newer one"),
-                Error::Tls(_) | Error::Address(_) => Self::new(Verdict::Unusable, "E307", error.to_string())
-                    .next("correct the environment's URL; in a user or password, characters like / ? # @ % are written as %2F %3F %23 %40 %25"),
+                Error::Tls(_) => Self::new(Verdict::Unusable, "E307", error.to_string())
+                    .next("correct the environment's URL (sslmode, sslrootcert, the name that the certificate is for)"),
+                Error::Address(_) => Self::new(Verdict::Unusable, "E307", error.to_string()).next(
+                    "correct the environment's URL; in a user or a password / ? # @ % are written as %2F %3F %23 %40 %25",
+                ),
                 _ => match error.sqlstate() {
                     // undefined_table, _column, _function, _schema: nothing of ours asks for what it does not know.
                     Some("42P01" | "42703" | "42883" | "3F000") => Self::damaged(error.to_string()),
