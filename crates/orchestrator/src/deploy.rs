@@ -32,13 +32,7 @@ pub async fn deploy(request: &Request, observer: Observer<'_>, stop: &Cancellati
     let started = Instant::now();
     let (recorder, records) = Recorder::new(&request.environment, observer);
     let mut run = Run::new(request, recorder);
-    // Before the lock is held there is nothing to wind down.
-    let reached = tokio::select! {
-        biased;
-        () = stop.cancelled() => Err(Failure::interrupted("interrupted before anything was touched")),
-        reached = run.reach() => reached,
-    };
-    let (result, lock) = match reached {
+    let (result, lock) = match run.reach(stop).await {
         Ok((session, lock)) => (run.under_lock(session, &lock, records, stop).await, Some(lock)),
         Err(failure) => (Err(failure), None),
     };
@@ -88,11 +82,9 @@ impl<'a> Run<'a> {
 }
 
 impl Run<'_> {
-    /// Everything that may wait for others: the server, then the lock.
-    pub(crate) async fn reach(&self) -> Result<(Session, RunLock), Failure> {
-        let session = reach::for_writing(self.request, &self.recorder).await?;
-        let lock = take_lock(self.request, &self.recorder).await?;
-        Ok((session, lock))
+    /// Everything that may wait for others: the server, then the lock. Before that is held there is nothing to wind down.
+    pub(crate) async fn reach(&self, stop: &CancellationToken) -> Result<(Session, RunLock), Failure> {
+        reach::to_act(self.request, &self.recorder, stop).await
     }
 
     /// All refusals come first: until the deployment has its row, nothing has been touched.
@@ -118,8 +110,11 @@ impl Run<'_> {
         self.summary.nothing_to_do = plan.is_empty() && !row.owes_proof;
         let mut session = MainSession::new(session);
         let result = self.guarded_by_services(&plan, &mut row, &mut session, lock, stop).await;
-        if let (Ok(()), Ok(session)) = (&result, session.here(lock).await) {
-            let unwritten = gate::write_receipt(request, session, row.number, true).await;
+        if result.is_ok() {
+            let unwritten = match session.here(lock).await {
+                Ok(session) => gate::write_receipt(request, session, row.number, true).await,
+                Err(failure) => gate::no_receipt(request, &failure.message),
+            };
             unwritten.iter().for_each(|warning| self.recorder.record(DeployEvent::from(warning)));
             self.warnings.extend(unwritten);
         }

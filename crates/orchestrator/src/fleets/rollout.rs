@@ -37,13 +37,8 @@ pub async fn deploy_fleet(
     let started = Instant::now();
     let (recorder, records) = Recorder::new(&request.environment, observer);
     let mut run = Run::new(request, recorder);
-    let reached = tokio::select! {
-        biased;
-        () = stop.cancelled() => Err(Failure::interrupted("interrupted before anything was touched")),
-        reached = run.reach() => reached,
-    };
     let (mut waves, mut failed, mut databases) = (Vec::new(), Vec::new(), 0);
-    let (result, lock) = match (reached, &request.fleet) {
+    let (result, lock) = match (run.reach(stop).await, &request.fleet) {
         (Ok((session, lock)), Some(fleet)) => {
             let mut rollout = Rollout {
                 run: &mut run,

@@ -23,7 +23,7 @@ pub(crate) use holds::that_are_on;
 pub use holds::{add_hold, holds, lift_hold};
 pub(crate) use patrol::{Patrol, not_begun};
 pub use plan_file::PlanFile;
-pub(crate) use receipt::write as write_receipt;
+pub(crate) use receipt::{unwritten as no_receipt, write as write_receipt};
 
 use crate::event::StageName;
 use crate::failure::Failure;

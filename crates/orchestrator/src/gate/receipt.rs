@@ -26,7 +26,12 @@ pub(crate) async fn write(
         let signed = receipt.signed(key).map_err(|error| format!("the key {error}"))?;
         put(&settings.path, &signed.to_json()).map_err(|error| error.to_string())
     };
-    let why = written.await.err()?;
+    unwritten(request, &written.await.err()?)
+}
+
+/// Says that it could not be written, if the environment writes one.
+pub(crate) fn unwritten(request: &Request, why: &str) -> Option<Warning> {
+    let settings = request.gates.receipt.as_ref()?;
     let warning = Warning {
         code: "W400",
         message: format!("the receipt {} could not be written: {why}", settings.path.display()),
