@@ -65,17 +65,16 @@ pub async fn of(session: &mut Session, pid: i32) -> Result<Vec<Blocker>, Error> 
     rows.iter().map(blocker).collect()
 }
 
-/// Whether another session holds any lock on one of the relations, named as SQL: what [`on`] tells more of, and costs
-/// ten times as much.
-pub async fn are_on(session: &mut Session, relations: &[String]) -> Result<bool, Error> {
+/// SQL that is true where another session holds any lock on one of the relations, named as SQL: what [`on`] tells more of,
+/// and costs ten times as much.
+pub fn are_on(relations: &[String]) -> String {
     let names: Vec<String> = relations.iter().map(|name| sql::literal(name)).collect();
-    let text = format!(
-        "SELECT 1 FROM pg_catalog.pg_locks l WHERE l.locktype = 'relation' AND l.granted \
+    format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_lock_status() l WHERE l.locktype = 'relation' AND l.granted \
          AND l.pid <> pg_catalog.pg_backend_pid() \
-         AND l.relation = ANY (ARRAY(SELECT pg_catalog.to_regclass(name)::oid FROM pg_catalog.unnest(ARRAY[{}]) AS n(name))) LIMIT 1",
+         AND l.relation = ANY (ARRAY(SELECT pg_catalog.to_regclass(name)::oid FROM pg_catalog.unnest(ARRAY[{}]) AS n(name))))",
         names.join(", ")
-    );
-    Ok(session.answer(&text).await?.is_some())
+    )
 }
 
 /// The other sessions that hold any lock on one of the relations, named as SQL. Names that do not exist are passed over.

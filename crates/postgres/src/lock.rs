@@ -80,6 +80,7 @@ pub enum LockError {
 pub struct RunLock {
     target: Target,
     key: LockKey,
+    mark: i64,
     pid: i32,
     lost: CancellationToken,
     release: oneshot::Sender<()>,
@@ -102,7 +103,8 @@ impl RunLock {
         let started = Instant::now();
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
         let mut told = false;
-        while !try_acquire(&mut session, key).await? {
+        let mark = fastrand::i64(1..);
+        while !try_acquire(&mut session, key, mark).await? {
             let holder = holder(&mut session, key).await?;
             let wait = backoff.next_wait();
             if started.elapsed() + wait > patience {
@@ -121,6 +123,7 @@ impl RunLock {
         Ok(Self {
             target: target.clone(),
             key,
+            mark,
             pid,
             lost,
             release,
@@ -178,9 +181,16 @@ impl RunLock {
         self.key
     }
 
-    /// The backend that holds it, for a transaction that wants to see with its own eyes that it is still held.
+    /// The backend that holds it.
     pub fn pid(&self) -> i32 {
         self.pid
+    }
+
+    /// SQL that is true while it is held, by us and by nobody else: for a transaction that wants to see so with its own
+    /// eyes. The lock's transaction holds a second advisory lock, on a number that only this process knows; whoever
+    /// gets that one, finds the first gone too. That costs a tenth of looking into `pg_locks`.
+    pub fn is_ours(&self) -> String {
+        format!("NOT pg_catalog.pg_try_advisory_xact_lock_shared({})", self.mark)
     }
 
     /// Fires when the lock's session has died: whatever is under way must stop.
@@ -200,15 +210,16 @@ impl RunLock {
 }
 
 /// One attempt. The transaction stays open exactly if it has the lock.
-async fn try_acquire(session: &mut Session, key: LockKey) -> Result<bool, Error> {
+async fn try_acquire(session: &mut Session, key: LockKey, mark: i64) -> Result<bool, Error> {
     let limits = if session.version_number() >= 170_000 { "SET LOCAL transaction_timeout = 0;" } else { "" };
-    session.run(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; {limits} SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")).await?;
-    let row = query("SELECT pg_try_advisory_xact_lock($1, $2)")
-        .bind(key.0)
-        .bind(LockKey::RUN)
-        .fetch_one(session.connection())
-        .await?;
-    let acquired: bool = row.try_get(0)?;
+    let text = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; {limits} SET LOCAL idle_in_transaction_session_timeout = 0; \
+         SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+         SELECT 1 WHERE CASE WHEN pg_catalog.pg_try_advisory_xact_lock({}, {}) THEN pg_catalog.pg_try_advisory_xact_lock({mark}) END",
+        key.0,
+        LockKey::RUN
+    );
+    let acquired = session.answer(&text).await?.is_some();
     if !acquired {
         session.run("ROLLBACK").await?;
     }

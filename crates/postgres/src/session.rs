@@ -117,14 +117,12 @@ impl Session {
 
     /// Sends text by the simple protocol; the first row of what comes back, its values as text.
     pub async fn answer(&mut self, text: &str) -> Result<Option<PgRow>, Error> {
-        let mut first = None;
-        let mut results = self.connection.fetch_many(script(text));
-        while let Some(result) = results.next().await {
-            if let Either::Right(row) = result? {
-                first.get_or_insert(row);
-            }
-        }
-        Ok(first)
+        Ok(self.answers(text).await?.into_iter().next())
+    }
+
+    /// Sends text by the simple protocol; the rows of all its statements, their values as text.
+    pub async fn answers(&mut self, text: &str) -> Result<Vec<PgRow>, Error> {
+        Ok(self.connection.fetch_all(script(text)).await?)
     }
 
     /// All rows of a query without parameters.

@@ -6,9 +6,10 @@ use postgres::{Class, Error, Notices, Row, RunLock, ScriptError, Session, cancel
 use sql::Problem;
 use tokio_util::sync::CancellationToken;
 
-use crate::closing::{Closed, close};
+use crate::closing::{self, Closed};
 use crate::failure::Failure;
 use crate::fence::Fence;
+use crate::look::Look;
 use crate::outcome;
 use crate::refusal::{Text, cancelled, refusal};
 use crate::run::Settings;
@@ -24,7 +25,7 @@ pub(crate) struct Records {
     /// blocks here and then gets a clean primary-key error.
     pub(crate) enter: String,
     /// An UPDATE without RETURNING that writes that it is done, to at least one row. `{same}` stands for the condition
-    /// that all is as it was, `{took}` for the milliseconds since the beginning.
+    /// that all is as it was, `{took}` for the milliseconds since the transaction began.
     pub(crate) leave: String,
     /// Returns a row if the text is in already: asked where `enter` met a record of somebody else's.
     pub(crate) found: Option<String>,
@@ -38,6 +39,10 @@ pub(crate) struct Attempt<'a> {
     pub(crate) settings: &'a Settings,
     /// How long it queues for a lock.
     pub(crate) lock_timeout: Duration,
+    /// What is glanced at before the text is sent.
+    pub(crate) look: Option<&'a Look>,
+    /// Whether its COMMIT waits for the disk, and for the replicas that it should.
+    pub(crate) durable: bool,
     /// What is set before the text.
     pub(crate) prologue: Option<&'a str>,
     /// Whether the session is as new after it; else its settings are as the text has left them.
@@ -51,6 +56,8 @@ pub(crate) struct Attempt<'a> {
 pub(crate) enum Ended {
     /// It is in the database.
     Committed(Duration),
+    /// Somebody is on the tables that were to be looked at; nothing was done.
+    SawOthers,
     /// Others held what it needed (55P03, 40P01, 40001), or too many stood behind it; it was rolled back whole.
     GaveWay(ScriptError),
 }
@@ -64,8 +71,8 @@ impl Attempt<'_> {
         records: &Records,
     ) -> Result<Ended, Failure> {
         let started = Instant::now();
-        let stopped = match self.body(session, text, records).await {
-            Ok(xid) => match self.close(session, &xid, text, records, started).await? {
+        let stopped = match self.open(session, text, records).await {
+            Ok(opened) => match self.body(session, &opened, text, records).await? {
                 None => return Ok(Ended::Committed(started.elapsed())),
                 Some(stopped) => stopped,
             },
@@ -79,34 +86,43 @@ impl Attempt<'_> {
         }
     }
 
-    /// The text in its transaction; returns the transaction's id.
+    /// The transaction, and a glance at who is there before anything waits for a lock.
+    async fn open(
+        &self,
+        session: &mut Session,
+        text: &Text<'_>,
+        records: &Records,
+    ) -> Result<Opened, Stopped> {
+        let opening = self.opening(session, records);
+        // What we have to find out about the text, we do while the server is at work.
+        let (rows, statements) = tokio::join!(session.answers(&opening), async { text.statements() });
+        let mut rows = rows?.into_iter();
+        let others = rows.next().map(|row| row.try_get(0)).transpose().map_err(Error::from)?;
+        let Some(entered) = rows.next() else {
+            return Err(Stopped::For(Fence::of(self.lock).why(session).await?));
+        };
+        if others == Some(true) {
+            return Err(Stopped::SawOthers);
+        }
+        Ok(Opened { xid: entered.try_get(0).map_err(Error::from)?, statements })
+    }
+
+    /// The text and everything from its end on in one call; `None` if it is in.
     async fn body(
         &self,
         session: &mut Session,
+        opened: &Opened,
         text: &Text<'_>,
         records: &Records,
-    ) -> Result<String, Stopped> {
-        let Some(entered) = session.answer(&self.opening(session, records)).await? else {
-            return Err(Stopped::For(Fence::of(self.lock).why(session).await?));
-        };
-        let canceller = session.canceller();
-        let work = self.notices.of(session.script(text.sql()));
-        cancel_on(self.stop, &canceller, work).await.map_err(Stopped::Text)?;
-        Ok(entered.try_get(0).map_err(Error::from)?)
-    }
-
-    /// Everything from the text's end on; `None` if it is in.
-    async fn close(
-        &self,
-        session: &mut Session,
-        xid: &str,
-        text: &Text<'_>,
-        records: &Records,
-        started: Instant,
     ) -> Result<Option<Stopped>, Failure> {
-        let fence = Fence::of(self.lock);
-        let leave = records.leave.replace("{took}", &started.elapsed().as_millis().to_string());
-        Ok(match close(session, &fence, xid, &leave, self.reset, self.notices).await {
+        let xid = opened.xid.as_str();
+        let closing = closing::statements(session, self.lock, xid, &records.leave, self.reset);
+        // The line break ends a comment, the semicolon a statement.
+        let all = format!("{}\n; {closing}", text.sql());
+        let canceller = session.canceller();
+        // Triggers of deferred constraints speak, too.
+        let answer = cancel_on(self.stop, &canceller, self.notices.of(session.script(&all))).await;
+        Ok(match Closed::of(answer, opened.statements) {
             Closed::Committed => None,
             // What cannot be brought back to its defaults is replaced; where that fails too, the next use tells.
             Closed::NotReset => {
@@ -115,7 +131,7 @@ impl Attempt<'_> {
                 }
                 None
             }
-            Closed::Deferred(failed) => Some(Stopped::Text(failed.error.into())),
+            Closed::Text(failed) => Some(Stopped::Text(failed)),
             Closed::Refused(failed) => Some(Stopped::Ours(failed.error)),
             Closed::NothingRecorded => {
                 Some(Stopped::For(self.why_nothing(session, text, xid, records).await?))
@@ -140,12 +156,15 @@ impl Attempt<'_> {
         } else {
             ""
         };
+        let commit = if self.durable { "" } else { "SET LOCAL synchronous_commit = off; " };
         format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {check}SET LOCAL lock_timeout = {}; \
-             SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}; {}; {}",
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {check}{commit}SET LOCAL lock_timeout = {}; \
+             SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}; \
+             SELECT {}; {}; {}",
             self.lock_timeout.as_millis(),
             self.settings.statement_timeout.as_millis(),
             IDLE_IN_TRANSACTION.as_millis(),
+            self.look.map_or("false".to_owned(), Look::glance),
             records.enter,
             self.prologue.unwrap_or_default(),
         )
@@ -164,7 +183,7 @@ impl Attempt<'_> {
         let asked = format!(
             "SELECT pg_catalog.pg_xact_status({}::pg_catalog.xid8) IS NOT DISTINCT FROM 'committed', {}",
             sql::literal(xid),
-            Fence::of(self.lock).lock_is_ours()
+            self.lock.is_ours()
         );
         let row = session.one(&asked).await?;
         if !row.try_get::<bool, _>(0)? && !row.try_get::<bool, _>(1)? {
@@ -198,9 +217,13 @@ impl Attempt<'_> {
     fn ended(&self, stopped: Stopped, text: &Text<'_>, started: Instant) -> Result<Ended, Failure> {
         match stopped {
             Stopped::For(failure) => Err(failure),
+            Stopped::SawOthers => Ok(Ended::SawOthers),
             // Our own statements wait for locks too: for the history row of another runner.
             Stopped::Ours(error) if error.class() == Class::Contention => Ok(Ended::GaveWay(error.into())),
             Stopped::Ours(error) if error.sqlstate() == Some("23505") => Err(Failure::LockLost),
+            Stopped::Ours(error) if error.class() == Class::Cancelled && self.stop.is_cancelled() => {
+                Err(Failure::Interrupted)
+            }
             Stopped::Ours(error) if error.class() == Class::Cancelled && self.watch.gave_way() => {
                 Ok(Ended::GaveWay(error.into()))
             }
@@ -218,8 +241,17 @@ impl Attempt<'_> {
     }
 }
 
-/// Why the body of an attempt did not come to its end.
+/// A transaction that has begun.
+struct Opened {
+    xid: String,
+    /// How many statements the text has.
+    statements: usize,
+}
+
+/// Why an attempt did not come to its end.
 enum Stopped {
+    /// Somebody is there whom we would have to wait for.
+    SawOthers,
     /// The user's text failed.
     Text(ScriptError),
     /// A statement of our own failed.

@@ -10,8 +10,8 @@ use crate::failure::Failure;
 
 /// The fence of one run lock.
 pub(crate) struct Fence {
-    key: u32,
-    holder: i32,
+    key: i32,
+    ours: String,
 }
 
 /// What must not happen to the execute lock before the transaction ends.
@@ -25,7 +25,7 @@ pub(crate) enum Held {
 
 impl Fence {
     pub(crate) fn of(lock: &RunLock) -> Self {
-        Self { key: lock.key().0.cast_unsigned(), holder: lock.pid() }
+        Self { key: lock.key().0, ours: lock.is_ours() }
     }
 
     /// A WITH query `fence` of one row `open`: the execute lock was free and is ours now, and so is the run lock.
@@ -36,21 +36,9 @@ impl Fence {
         };
         format!(
             "WITH fence AS MATERIALIZED (SELECT {} AND pg_catalog.{function}({}, {}) AS open)",
-            self.lock_is_ours(),
-            self.key.cast_signed(),
-            LockKey::EXECUTE
-        )
-    }
-
-    /// A condition: the run lock is still ours.
-    pub(crate) fn lock_is_ours(&self) -> String {
-        // A backend is in one database only.
-        format!(
-            "EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 \
-             AND pid = {} AND classid = {} AND objid = {})",
-            self.holder,
+            self.ours,
             self.key,
-            LockKey::RUN
+            LockKey::EXECUTE
         )
     }
 
@@ -64,8 +52,8 @@ impl Fence {
         let text = format!(
             "SELECT {}, (SELECT pid FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 \
                AND {THIS_DATABASE} AND classid = {} AND objid = {} AND pid <> pg_catalog.pg_backend_pid() LIMIT 1)",
-            self.lock_is_ours(),
-            self.key,
+            self.ours,
+            self.key.cast_unsigned(),
             LockKey::EXECUTE
         );
         let row = session.one(&text).await?;

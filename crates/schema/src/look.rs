@@ -22,11 +22,16 @@ pub(crate) struct Look {
 }
 
 impl Look {
+    /// SQL that is true where anybody is on the tables at all, which is cheap to ask.
+    pub(crate) fn glance(&self) -> String {
+        match self.tables.is_empty() {
+            true => "false".to_owned(),
+            false => holders::are_on(&self.tables),
+        }
+    }
+
     /// Old transactions that hold locks on the tables. Those of autovacuum do not count: they give way.
     pub(crate) async fn obstacles(&self, session: &mut Session) -> Result<Vec<Blocker>, postgres::Error> {
-        if self.tables.is_empty() || !holders::are_on(session, &self.tables).await? {
-            return Ok(Vec::new());
-        }
         let holders = holders::on(session, &self.tables).await?;
         let old = |blocker: &Blocker| blocker.age_seconds >= OLD.as_secs_f64() && !blocker.autovacuum;
         Ok(holders.into_iter().filter(old).collect())

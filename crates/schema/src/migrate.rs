@@ -16,13 +16,15 @@ use crate::run::{Done, Settings};
 use crate::statements::Statements;
 use crate::targets;
 
-/// Applies a migration. `progress` is how far an earlier deploy came with a file whose statements run one by one.
+/// Applies a migration. `progress` is how far an earlier deploy came with a file whose statements run one by one; a file
+/// that is one transaction is on disk at its end if it is to be `durable`, else with the next COMMIT that waits for the disk.
 pub(crate) async fn migrate(
     stage: &Stage<'_, Event>,
     settings: &Settings,
     session: &mut Session,
     migration: &Migration,
     progress: Option<&Progress>,
+    durable: bool,
 ) -> Result<Done, Failure> {
     let notices = Notices::default();
     let look = Look { tables: targets::of(&migration.source) };
@@ -35,6 +37,7 @@ pub(crate) async fn migrate(
             text: Text::whole(&migration.source),
             prologue: prologue.as_deref(),
             alone: true,
+            durable,
             look: &look,
             notices: &notices,
         };

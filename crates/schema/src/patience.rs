@@ -49,6 +49,8 @@ pub(crate) struct Patience<'a> {
     /// Whether the text is all that the session has run: then what it left there beside its transaction (settings,
     /// prepared statements, advisory locks) goes after it, and before it is run again.
     pub(crate) alone: bool,
+    /// Whether its COMMIT waits for the disk.
+    pub(crate) durable: bool,
     pub(crate) look: &'a Look,
     pub(crate) notices: &'a Notices,
 }
@@ -68,13 +70,15 @@ impl Patience<'_> {
         let mut tries = Tries::default();
         let mut lock_timeout = self.settings.lock_timeout;
         let mut orphan = Orphans::default();
-        self.look_first(session, deadline).await?;
+        let mut look = Some(self.look);
         loop {
             let watch = Watch::start(self.stage.lock, session.pid(), self.settings);
             let attempt = Attempt {
                 lock: self.stage.lock,
                 settings: self.settings,
                 lock_timeout,
+                look,
+                durable: self.durable,
                 prologue: self.prologue,
                 reset: self.alone,
                 stop: &self.stage.stop,
@@ -90,6 +94,11 @@ impl Patience<'_> {
             }
             let failed = match ended {
                 Ok(Ended::Committed(duration)) => return Ok(Tries { duration, ..tries }),
+                Ok(Ended::SawOthers) => {
+                    look = None;
+                    self.look_closer(session, deadline).await?;
+                    continue;
+                }
                 Ok(Ended::GaveWay(failed)) => failed,
                 Err(Failure::Orphan { pid }) => {
                     orphan.wait(self.stage, pid).await?;
@@ -132,7 +141,7 @@ impl Patience<'_> {
     }
 
     /// Old transactions on the file's tables are waited for before the first attempt queues behind them.
-    async fn look_first(&self, session: &mut Session, deadline: Instant) -> Result<(), Failure> {
+    async fn look_closer(&self, session: &mut Session, deadline: Instant) -> Result<(), Failure> {
         let obstacles = self.look.obstacles(session).await?;
         if obstacles.is_empty() {
             return Ok(());

@@ -40,9 +40,12 @@ impl Row<'_> {
 
     /// Writes how far it is.
     pub(crate) async fn record(&self, session: &mut Session, set: &str) -> Result<(), Failure> {
-        let ours = Fence::of(self.stage.lock).lock_is_ours();
-        let text =
-            format!("UPDATE {} SET {set} WHERE {} AND {ours} RETURNING 1", self.table(), self.condition());
+        let text = format!(
+            "UPDATE {} SET {set} WHERE {} AND {} RETURNING 1",
+            self.table(),
+            self.condition(),
+            self.stage.lock.is_ours()
+        );
         match self.write(session, &text).await? {
             Some(_) => Ok(()),
             None => Err(Failure::LockLost),

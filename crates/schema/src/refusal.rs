@@ -24,14 +24,26 @@ impl<'a> Text<'a> {
         &self.source.text[self.span.clone()]
     }
 
+    fn is_whole(&self) -> bool {
+        self.span == (0..self.source.text.len())
+    }
+
+    /// How many statements it has. What does not parse fails as a whole.
+    pub(crate) fn statements(&self) -> usize {
+        match self.is_whole() {
+            true => sql::parse(self.source, |statements| statements.len()).unwrap_or(usize::MAX),
+            false => 1,
+        }
+    }
+
     /// A problem at the position that the server gave, else at the statement that failed.
     pub(crate) fn at(&self, code: &'static str, failed: &ScriptError, message: impl Into<String>) -> Problem {
         if let Some(nth) = failed.error.server().and_then(|report| report.position) {
             return Problem::at_character(code, self.source, self.span.start, nth, message);
         }
-        let statement = match self.span.start > 0 || self.span.end < self.source.text.len() {
-            true => Some(self.span.clone()),
-            false => failed.statement.and_then(|nth| nth_statement(self.source, nth)),
+        let statement = match self.is_whole() {
+            true => failed.statement.and_then(|nth| nth_statement(self.source, nth)),
+            false => Some(self.span.clone()),
         };
         match statement {
             Some(span) => {

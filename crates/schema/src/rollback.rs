@@ -148,6 +148,7 @@ async fn step(
         text,
         prologue: prologue.as_deref(),
         alone: true,
+        durable: true,
         look: &look,
         notices: &notices,
     };

@@ -139,6 +139,11 @@ fn behind(migration: &Migration, deferred: &[Deferred]) -> Option<String> {
 
 /// Applies what is pending in a phase, in order; stops at the first failure. What is deferred is looked at again in its
 /// turn: a migration before it may have made what it waits for.
+///
+/// Only the COMMIT of the phase's last file waits for the disk and for synchronous replicas, and with it all before are
+/// there (section 30.4 of the manual). Between two files a crash of the server may take the last ones back, each with its
+/// record, and the next run applies them: whoever goes on after a failure, or after a last file that was deferred, first
+/// writes something by a COMMIT that waits.
 pub async fn run(
     stage: &Stage<'_, Event>,
     plan: &Plan,
@@ -172,6 +177,7 @@ async fn steps(
         applied.extend(snapshot.load(stage, settings, &mut session).await?);
     }
     let mut deferred = missing(&mut session, stage, plan, phase, &steps).await?;
+    let last = steps.last().map(|migration| migration.version);
     for migration in steps {
         if let Some(due) = fixtures.take_if(|fixtures| fixtures.after < migration.version) {
             due.load(stage, &mut session).await?;
@@ -189,7 +195,10 @@ async fn steps(
                 (stage.events)(Event::Deferred { migration: migration_id, reason: reason.clone() });
                 deferred.push(Deferred { migration, reason });
             }
-            None => applied.push(step(stage, settings, &mut session, migration, plan).await?),
+            None => {
+                let durable = last == Some(migration.version);
+                applied.push(step(stage, settings, &mut session, migration, plan, durable).await?);
+            }
         }
     }
     if let Some(due) = fixtures {
@@ -226,14 +235,16 @@ async fn step(
     session: &mut Session,
     migration: &Migration,
     plan: &Plan,
+    durable: bool,
 ) -> Result<Done, Failure> {
     let id = || migration.id().to_owned();
     (stage.events)(Event::Started { migration: id() });
     let progress = plan.resumed.get(&migration.version);
-    let done = migrate(stage, settings, session, migration, progress).await.inspect_err(|failure| {
-        let (code, message) = (failure.code().to_owned(), failure.to_string());
-        (stage.events)(Event::Failed { migration: id(), code, message });
-    })?;
+    let done =
+        migrate(stage, settings, session, migration, progress, durable).await.inspect_err(|failure| {
+            let (code, message) = (failure.code().to_owned(), failure.to_string());
+            (stage.events)(Event::Failed { migration: id(), code, message });
+        })?;
     (stage.events)(Event::Applied {
         migration: id(),
         checksum: migration.source.sha256.clone(),

@@ -111,6 +111,7 @@ impl Snapshot {
             text,
             prologue: prologue.as_deref(),
             alone: true,
+            durable: true,
             look: &look,
             notices: &notices,
         };

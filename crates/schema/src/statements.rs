@@ -152,6 +152,7 @@ impl Statements<'_> {
             text: text.clone(),
             prologue: Some(surroundings),
             alone: false,
+            durable: true,
             look: self.look,
             notices: self.notices,
         };
