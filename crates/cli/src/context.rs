@@ -9,9 +9,10 @@ use postgres::Target;
 
 use crate::arguments::{Format, Global};
 use crate::database::{self, Database};
+use crate::exit;
+use crate::identity::{self, Identity};
 use crate::output::{chain, say, tell};
 use crate::render::{Style, diagnostic, ending, json};
-use crate::{exit, identity};
 
 /// What every command starts from.
 pub(crate) struct Context {
@@ -31,6 +32,8 @@ pub(crate) struct Prepare<'a> {
     pub(crate) with_upstreams: bool,
     /// `--actor`.
     pub(crate) actor: Option<&'a str>,
+    /// Whether nothing is recorded: then it does not matter who asks.
+    pub(crate) only_looks: bool,
     /// Whether what is done can be done with a fleet as a whole.
     pub(crate) with_a_fleet: bool,
 }
@@ -102,6 +105,11 @@ impl Context {
         if !what.with_a_fleet {
             self.is_one_database()?;
         }
+        let directory = self.directory();
+        let identity = match what.only_looks {
+            true => Identity::nobody(),
+            false => Identity::ask(what.actor, &directory),
+        };
         let release = self.release()?;
         let own = self.database(&self.environment).await?;
         let target = own.target.clone();
@@ -117,10 +125,10 @@ impl Context {
             };
             upstreams.push(Upstream { name: name.clone(), target });
         }
-        let directory = self.directory();
+        let (actor, revision) = identity.learn();
         let mut request = Request::new(&self.pipeline, &self.environment, target, release)
             .upstreams(upstreams)
-            .by(identity::actor(what.actor), identity::revision(&directory));
+            .by(actor, revision);
         request.secrets = secrets;
         if self.environment.gates.approvals.is_some() {
             let files = request.release.files.iter().map(|file| file.path.clone()).collect();

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 
 use orchestrator::{Actor, AuthorsUnknown, Revision};
 
@@ -13,36 +14,81 @@ const CI_VARIABLES: [&str; 4] =
 /// Files with their authors.
 type Authors = Vec<(PathBuf, Vec<String>)>;
 
-/// The person for the records.
-pub(crate) fn actor(flag: Option<&str>) -> Actor {
-    let named = |variable: &str| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    let from_ci =
-        || CI_VARIABLES.iter().find_map(|variable| Some((named(variable)?, (*variable).to_owned())));
-    let from_git = || Some((output(Command::new("git").args(["config", "user.email"]))?, "git".to_owned()));
-    let from_system =
-        || Some((named("USER").or_else(|| named("LOGNAME")).or_else(whoami)?, "operating system".to_owned()));
-    let (name, source) = flag
-        .filter(|name| !name.trim().is_empty())
-        .map(|name| (name.to_owned(), "--actor".to_owned()))
-        .or_else(from_ci)
-        .or_else(from_git)
-        .or_else(from_system)
-        .unwrap_or_else(|| ("unknown".to_owned(), "nothing".to_owned()));
+/// Who deploys what, while git is still asked.
+pub(crate) struct Identity {
+    /// Name and where it is from, where git need not be asked for it.
+    told: Option<(String, String)>,
+    email: Question,
+    head: Question,
+    changed: Question,
+}
+
+impl Identity {
+    /// Asks git, which takes longer than what is done meanwhile.
+    pub(crate) fn ask(actor: Option<&str>, directory: &Path) -> Self {
+        let told = told(actor);
+        let git = |place: &Path, arguments: &[&str]| {
+            let mut command = Command::new("git");
+            command.arg("-C").arg(place).args(arguments);
+            Question::ask(command)
+        };
+        let email = match &told {
+            Some(_) => Question(None),
+            None => git(Path::new("."), &["config", "user.email"]),
+        };
+        let head = git(directory, &["rev-parse", "HEAD"]);
+        let changed = git(directory, &["status", "--porcelain", "--untracked-files=normal", "--", "."]);
+        Self { told, email, head, changed }
+    }
+
+    /// Of somebody who leaves no trace.
+    pub(crate) fn nobody() -> Self {
+        Self { told: Some(unknown()), email: Question(None), head: Question(None), changed: Question(None) }
+    }
+
+    /// The person for the records, and the commit that the directory has checked out; `None` where it is no checkout, or
+    /// git is not there.
+    pub(crate) fn learn(self) -> (Actor, Option<Revision>) {
+        let email = self.email;
+        let actor = self.told.or_else(|| Some((email.answer()?, "git".to_owned()))).or_else(from_system);
+        let revision = self.head.answer().map(|commit| Revision {
+            commit,
+            dirty: self.changed.answer().is_none_or(|changed| !changed.is_empty()),
+        });
+        (named(actor), revision)
+    }
+}
+
+/// The person for the records of what happens in no checkout.
+pub(crate) fn actor(name: &str) -> Actor {
+    named(told(Some(name)))
+}
+
+fn named(actor: Option<(String, String)>) -> Actor {
+    let (name, source) = actor.unwrap_or_else(unknown);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Actor { name, source, host }
 }
 
-fn whoami() -> Option<String> {
-    output(Command::new("id").arg("-un"))
+fn unknown() -> (String, String) {
+    ("unknown".to_owned(), "nothing".to_owned())
 }
 
-/// The commit that a directory has checked out; `None` where it is no checkout, or git is not there.
-pub(crate) fn revision(directory: &Path) -> Option<Revision> {
-    let git = |arguments: &[&str]| output(Command::new("git").arg("-C").arg(directory).args(arguments));
-    let commit = git(&["rev-parse", "HEAD"])?;
-    let dirty = git(&["status", "--porcelain", "--untracked-files=normal", "--", "."])
-        .is_none_or(|changed| !changed.is_empty());
-    Some(Revision { commit, dirty })
+/// What a flag or the CI says.
+fn told(flag: Option<&str>) -> Option<(String, String)> {
+    let flag = flag.filter(|name| !name.trim().is_empty());
+    let from_ci = || CI_VARIABLES.iter().find_map(|variable| Some((set(variable)?, (*variable).to_owned())));
+    flag.map(|name| (name.to_owned(), "--actor".to_owned())).or_else(from_ci)
+}
+
+fn from_system() -> Option<(String, String)> {
+    let whoami = || output(Command::new("id").arg("-un"));
+    let name = set("USER").or_else(|| set("LOGNAME")).or_else(whoami)?;
+    Some((name, "operating system".to_owned()))
+}
+
+fn set(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
 /// Who wrote which of a release's files, by version control: the authors of every commit that touched it, with name and
@@ -103,8 +149,22 @@ fn is_git(directory: &Path) -> bool {
     directory.join(".git").exists()
 }
 
+/// A program that was asked something and may not have answered yet. Starting it takes as long as its answer, and so
+/// that, too, is done aside.
+struct Question(Option<JoinHandle<Option<String>>>);
+
+impl Question {
+    fn ask(mut command: Command) -> Self {
+        Self(std::thread::Builder::new().spawn(move || output(&mut command)).ok())
+    }
+
+    fn answer(self) -> Option<String> {
+        self.0?.join().ok()?
+    }
+}
+
+/// What a program prints, if it succeeds.
 fn output(command: &mut Command) -> Option<String> {
-    let output =
-        command.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::null()).output().ok()?;
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -50,7 +50,7 @@ impl<'a> Rehearsal<'a> {
             release.snapshot = Some(snapshot);
         }
         Ok(Request::new(self.pipeline, &self.environment, target, release)
-            .by(identity::actor(Some("rehearsal")), None))
+            .by(identity::actor("rehearsal"), None))
     }
 
     /// Whether there is a snapshot to hold against the chain.

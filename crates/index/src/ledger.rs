@@ -139,8 +139,7 @@ impl Memory {
     pub(crate) async fn read(session: &mut Session, ledger: &str, names: &[String]) -> Result<Self, Error> {
         let mut memory = Self::default();
         let table = sql::qualified(ledger, "index_builds");
-        let exists = query("SELECT pg_catalog.to_regclass($1) IS NOT NULL").bind(&table);
-        if !exists.fetch_one(session.connection()).await?.try_get::<bool, _>(0)? {
+        if !postgres::ledger::table_exists(session, ledger, "index_builds").await? {
             return Ok(memory);
         }
         let texts = format!(

@@ -238,7 +238,8 @@ pub(crate) async fn with_ledger(
     if begun(session, request, needed).await? {
         return Ok(());
     }
-    let lock = take_lock(request, recorder).await?;
+    let second = request.target.connect("lock").await.map_err(Failure::session)?;
+    let lock = take_lock(request, recorder, second).await?;
     let made = bootstrap_with(request, session, &lock, needed).await;
     lock.release().await;
     made

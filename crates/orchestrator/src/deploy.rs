@@ -169,8 +169,8 @@ impl Run<'_> {
         records: Records,
         stop: &CancellationToken,
     ) -> Result<Deployment, Failure> {
-        let (clerk, journal) = match (lock.shared(), self.request.frugal) {
-            // Where connections are scarce, the row and the journal have one.
+        let (clerk, journal) = match (lock.shared(), self.request.frugal || plan.is_empty()) {
+            // Where connections are scarce, or there is little to write, the row and the journal have one.
             (Some(shared), _) => (shared.clone(), shared),
             (None, true) => {
                 let clerk = Clerk::new(lock.session("ledger").await.map_err(Failure::session)?);
@@ -322,8 +322,12 @@ impl Run<'_> {
     }
 }
 
-/// Takes the run lock, waiting for another deploy as long as the pipeline allows.
-pub(crate) async fn take_lock(request: &Request, recorder: &Recorder<'_>) -> Result<RunLock, Failure> {
+/// Takes the run lock in a session that is there for it, waiting for another deploy as long as the pipeline allows.
+pub(crate) async fn take_lock(
+    request: &Request,
+    recorder: &Recorder<'_>,
+    session: Session,
+) -> Result<RunLock, Failure> {
     let key = LockKey::of(&request.ledger, &request.pipeline);
     let waiting = |holder: &postgres::Holder| {
         recorder.record(DeployEvent::LockWaiting {
@@ -332,7 +336,7 @@ pub(crate) async fn take_lock(request: &Request, recorder: &Recorder<'_>) -> Res
             age_ms: u64::try_from(holder.age.as_millis()).unwrap_or(u64::MAX),
         });
     };
-    RunLock::acquire(&request.target, key, request.lock_wait, waiting).await.map_err(Failure::lock)
+    RunLock::acquire_in(session, key, request.lock_wait, waiting).await.map_err(Failure::lock)
 }
 
 /// Creates the ledger's tables that the release needs, and brings up to date what is there.

@@ -1,6 +1,8 @@
 //! The deployment's row: who deployed what, how far it is, how it ended.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
+use std::path::Path;
 use std::time::Duration;
 
 use pipeline::Hook;
@@ -208,10 +210,9 @@ impl Deployment {
         request: &Request,
         migrations: &[&schema::Migration],
     ) -> Result<(), Failure> {
-        let stamped = |file: &&File| {
-            file.stage == StageName::Schema
-                && migrations.iter().any(|migration| migration.source.path == file.path)
-        };
+        let paths: HashSet<&Path> =
+            migrations.iter().map(|migration| migration.source.path.as_path()).collect();
+        let stamped = |file: &&File| file.stage == StageName::Schema && paths.contains(file.path.as_path());
         let files = request.release.files.iter().filter(stamped);
         self.succeeded(files).await.map_err(Failure::session)
     }

@@ -5,7 +5,7 @@
 
 use postgres::Session;
 
-use crate::deploy::{bootstrap, take_lock};
+use crate::deploy::bootstrap;
 use crate::failure::{Failure, Verdict};
 use crate::reach;
 use crate::record::Recorder;
@@ -24,8 +24,7 @@ pub struct Beside<'a> {
 /// at any time. Returns the grants as they were run.
 pub async fn create_ledger(request: &Request, beside: Beside<'_>) -> Result<Vec<String>, Failure> {
     let (recorder, _records) = Recorder::new(&request.environment, &|_| {});
-    let mut session = reach::for_writing(request, &recorder).await?;
-    let lock = take_lock(request, &recorder).await?;
+    let (mut session, lock) = reach::locked(request, &recorder).await?;
     let grants = grants(request, beside);
     let made = async {
         bootstrap(request, &mut session, &lock).await?;

@@ -6,7 +6,7 @@ use postgres::{Clerk, RunLock};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::{bootstrap_with, stopped_by_either, take_lock};
+use crate::deploy::{bootstrap_with, stopped_by_either};
 use crate::deployment::Deployment;
 use crate::event::{DeployEvent, Event, StageName, StageResult};
 use crate::failure::{Failure, Verdict};
@@ -115,8 +115,9 @@ pub async fn repair_indexes(
 }
 
 async fn take_lock_when_ready(request: &Request, recorder: &Recorder<'_>) -> Result<RunLock, Failure> {
-    reach::for_writing(request, recorder).await?.close().await;
-    take_lock(request, recorder).await
+    let (session, lock) = reach::locked(request, recorder).await?;
+    session.close().await;
+    Ok(lock)
 }
 
 async fn under_lock(

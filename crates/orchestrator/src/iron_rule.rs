@@ -1,5 +1,6 @@
 //! The guard's verdict: no rows change in a migration, and no DDL that blocks a live table goes out unseen.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -42,8 +43,8 @@ pub(crate) async fn ask(
         one_deploy: true,
         ..Knowledge::default()
     });
-    let is_pending =
-        |migration: &&schema::Migration| pending.iter().any(|pending| pending.version == migration.version);
+    let versions: HashSet<u64> = pending.iter().map(|pending| pending.version).collect();
+    let is_pending = |migration: &&schema::Migration| versions.contains(&migration.version);
     let migrations = request.release.migrations.0.iter();
     migrations
         .clone()

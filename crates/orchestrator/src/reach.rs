@@ -11,6 +11,22 @@ use crate::request::Request;
 
 /// A writable session with a server that is ready, not behind a transaction pooler, and whose ledger we understand.
 pub(crate) async fn for_writing(request: &Request, recorder: &Recorder<'_>) -> Result<Session, Failure> {
+    let (session, second) = both(request, recorder).await?;
+    second.close().await;
+    Ok(session)
+}
+
+/// The same and the run lock: what a change of the history needs.
+pub(crate) async fn locked(
+    request: &Request,
+    recorder: &Recorder<'_>,
+) -> Result<(Session, RunLock), Failure> {
+    let (session, second) = both(request, recorder).await?;
+    Ok((session, take_lock(request, recorder, second).await?))
+}
+
+/// Two sessions, since a pooler is not seen from one.
+async fn both(request: &Request, recorder: &Recorder<'_>) -> Result<(Session, Session), Failure> {
     in_private(request)?;
     let told = |attempt: postgres::wait::Attempt<'_>| {
         recorder.record(DeployEvent::ConnectRetrying {
@@ -21,10 +37,10 @@ pub(crate) async fn for_writing(request: &Request, recorder: &Recorder<'_>) -> R
     };
     let mut session =
         postgres::wait::until_ready(&request.target, &request.patience, told).await.map_err(Failure::wait)?;
-    postgres::fitness::check(&mut session).await.map_err(Failure::unfit)?;
+    let second = postgres::fitness::check(&mut session).await.map_err(Failure::unfit)?;
     session.bounded().await.map_err(Failure::session)?;
     understood(&mut session, request).await?;
-    Ok(session)
+    Ok((session, second))
 }
 
 /// An environment with gates is worth listening to: a way to it on which others could is not taken.
@@ -38,20 +54,16 @@ fn in_private(request: &Request) -> Result<(), Failure> {
         .next("leave sslmode out of the URL, or write sslmode=require or verify-full"))
 }
 
-/// What a change of the history needs: the session and the run lock, unless a stop is asked for before they are had.
+/// [`locked`], unless a stop is asked for before.
 pub(crate) async fn to_act(
     request: &Request,
     recorder: &Recorder<'_>,
     stop: &CancellationToken,
 ) -> Result<(Session, RunLock), Failure> {
-    let reached = async {
-        let session = for_writing(request, recorder).await?;
-        Ok((session, take_lock(request, recorder).await?))
-    };
     tokio::select! {
         biased;
         () = stop.cancelled() => Err(Failure::interrupted("interrupted before anything was touched")),
-        reached = reached => reached,
+        reached = locked(request, recorder) => reached,
     }
 }
 
@@ -67,15 +79,8 @@ pub(crate) async fn for_reading(request: &Request) -> Result<Session, Failure> {
 /// The ledger is not from a newer tool, and not another pipeline's.
 async fn understood(session: &mut Session, request: &Request) -> Result<(), Failure> {
     let ledger = &request.ledger;
-    postgres::ledger::check_version(session, ledger, &crate::ledger::COMPONENTS)
-        .await
-        .map_err(Failure::session)?;
-    if !postgres::ledger::exists(session, ledger).await.map_err(Failure::session)? {
-        return Ok(());
-    }
-    let missing = postgres::ledger::missing_tables(session, ledger, &crate::ledger::COMPONENTS)
-        .await
-        .map_err(Failure::session)?;
+    let missing = postgres::ledger::missing_tables(session, ledger, &crate::ledger::COMPONENTS);
+    let Some(missing) = missing.await.map_err(Failure::session)? else { return Ok(()) };
     if !missing.is_empty() {
         return Err(Failure::damaged(format!("{} {} not there", missing.join(", "), is(missing.len()))));
     }

@@ -5,7 +5,7 @@ use schema::{Fingerprint, Phase, Undo};
 use sql::Problem;
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::{bootstrap, take_lock};
+use crate::deploy::bootstrap;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::plan::Plan;
@@ -31,8 +31,7 @@ pub struct RoundTrips {
 /// A migration, or what takes it back, that fails.
 pub async fn round_trips(request: &Request) -> Result<RoundTrips, Failure> {
     let (recorder, _records) = Recorder::new(&request.environment, &|_| {});
-    let mut session = reach::for_writing(request, &recorder).await?;
-    let lock = take_lock(request, &recorder).await?;
+    let (mut session, lock) = reach::locked(request, &recorder).await?;
     bootstrap(request, &mut session, &lock).await?;
     let mut trips = RoundTrips::default();
     for migration in &request.release.migrations.0 {

@@ -5,7 +5,6 @@ use schema::Rollback;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::Act;
-use crate::deploy::take_lock;
 use crate::event::{DeployEvent, Event};
 use crate::failure::Failure;
 use crate::gate;
@@ -53,8 +52,7 @@ pub async fn rollback(
     stop: &CancellationToken,
 ) -> Result<RolledBack, Failure> {
     let (recorder, records) = Recorder::new(&request.environment, observer);
-    let mut session = reach::for_writing(request, &recorder).await?;
-    let lock = take_lock(request, &recorder).await?;
+    let (mut session, lock) = reach::locked(request, &recorder).await?;
     // The release's files do not count: what is applied knows its own way back.
     let plan = Plan::read(&mut session, request).await.map_err(Failure::session)?;
     let found =

@@ -212,9 +212,9 @@ impl Stages<'_> {
             |outcome| matches!(outcome, backfill::Verdict::Complete | backfill::Verdict::Unchanged);
         let backfills = self.summary.backfills.iter().filter(|item| !complete(item.outcome));
         let backfills = backfills.filter_map(|item| release.path_of_backfill(&item.id));
-        let waiting = self.waiting.iter().filter(|migration| {
-            !self.summary.migrations.iter().any(|done| done.migration == migration.source.stem())
-        });
+        let done: HashSet<&str> =
+            self.summary.migrations.iter().map(|done| done.migration.as_str()).collect();
+        let waiting = self.waiting.iter().filter(|migration| !done.contains(migration.source.stem()));
         let waiting = waiting.map(|migration| migration.source.path.as_path());
         indexes.chain(backfills).chain(waiting).collect()
     }

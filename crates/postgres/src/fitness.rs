@@ -19,20 +19,21 @@ pub enum Unfit {
 
 /// Opens a second session beside the first: two open sessions with one backend pid are a transaction pooler. Both
 /// pids are asked for again while both are open, since a pooler hands a backend out only for the time of a query.
-pub async fn check(first: &mut Session) -> Result<(), Unfit> {
+/// Returns the second, which can hold the run lock.
+pub async fn check(first: &mut Session) -> Result<Session, Unfit> {
     if first.version_number() < 130_000 {
         return Err(Unfit::TooOld(first.version().to_owned()));
     }
-    let mut second = first.target().connect("connect").await?;
+    let mut second = first.target().connect("lock").await?;
     let (one, other) = (pid(first).await?, pid(&mut second).await?);
-    second.close().await;
     if one == other {
         return Err(Unfit::TransactionPooler(first.target().to_string()));
     }
-    Ok(())
+    Ok(second)
 }
 
 async fn pid(session: &mut Session) -> Result<i32, Error> {
     use sqlx::Row;
-    Ok(session.one("SELECT pg_backend_pid()").await?.try_get(0)?)
+    let row = session.answer("SELECT pg_backend_pid()").await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
 }

@@ -27,11 +27,13 @@ impl Component {
 
 /// Whether the ledger exists in a database; without it there is no history of ours.
 pub async fn exists(session: &mut Session, schema: &str) -> Result<bool, Error> {
-    let row = query("SELECT pg_catalog.to_regclass($1) IS NOT NULL")
-        .bind(sql::qualified(schema, "ledger"))
-        .fetch_one(session.connection())
-        .await?;
-    Ok(row.try_get(0)?)
+    table_exists(session, schema, "ledger").await
+}
+
+/// Whether one of its tables does.
+pub async fn table_exists(session: &mut Session, schema: &str, table: &str) -> Result<bool, Error> {
+    let name = sql::literal(&sql::qualified(schema, table));
+    Ok(session.answer(&format!("SELECT 1 WHERE pg_catalog.to_regclass({name}) IS NOT NULL")).await?.is_some())
 }
 
 /// Creates what is missing of `needed` and refuses what is newer; `others` are only brought up to date where they are there.
@@ -74,45 +76,41 @@ pub async fn is_current(
     Ok(components.iter().all(|component| found.get(component.name) == Some(&component.version())))
 }
 
-/// The tables that a ledger of these components must have and has not: somebody has dropped or renamed them.
+/// Looks whether it is a ledger that can be worked with: the tables that one of these components must have and has not,
+/// because somebody has dropped or renamed them; `None` where there is no ledger at all.
+///
+/// # Errors
+/// A newer pgdeploy has written it.
 pub async fn missing_tables(
     session: &mut Session,
     schema: &str,
     components: &[Component],
-) -> Result<Vec<String>, Error> {
+) -> Result<Option<Vec<String>>, Error> {
+    if !exists(session, schema).await? {
+        return Ok(None);
+    }
     let found = versions(session, &sql::identifier(schema)).await?;
+    check(&found, components)?;
     let tables: Vec<String> = components
         .iter()
         .flat_map(|component| {
             let steps = found.get(component.name).map_or(0, |version| usize::try_from(*version).unwrap_or(0));
             component.steps.iter().take(steps).flat_map(|step| tables_of(step))
         })
-        .map(|table| sql::qualified(schema, table))
+        .map(|table| sql::literal(&sql::qualified(schema, table)))
         .collect();
-    let rows =
-        query("SELECT name FROM unnest($1::text[]) AS t(name) WHERE pg_catalog.to_regclass(name) IS NULL")
-            .bind(tables)
-            .fetch_all(session.connection())
-            .await?;
-    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    let text = format!(
+        "SELECT name FROM pg_catalog.unnest(ARRAY[{}]::text[]) AS t(name) WHERE pg_catalog.to_regclass(name) IS NULL",
+        tables.join(", ")
+    );
+    let missing = session.answers(&text).await?;
+    Ok(Some(missing.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?))
 }
 
 /// The tables that a step creates.
 fn tables_of(step: &str) -> impl Iterator<Item = &str> {
     let after = step.split("CREATE TABLE {schema}.").skip(1);
     after.filter_map(|rest| rest.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()).next())
-}
-
-/// Refuses a ledger that a newer pgdeploy has written. A missing ledger is fine.
-pub async fn check_version(
-    session: &mut Session,
-    schema: &str,
-    components: &[Component],
-) -> Result<(), Error> {
-    if !exists(session, schema).await? {
-        return Ok(());
-    }
-    check(&versions(session, &sql::identifier(schema)).await?, components)
 }
 
 fn check(found: &HashMap<String, i32>, components: &[Component]) -> Result<(), Error> {
@@ -129,7 +127,7 @@ fn check(found: &HashMap<String, i32>, components: &[Component]) -> Result<(), E
 }
 
 async fn versions(session: &mut Session, quoted: &str) -> Result<HashMap<String, i32>, Error> {
-    let rows = session.all(&format!("SELECT component, version FROM {quoted}.ledger")).await?;
+    let rows = session.answers(&format!("SELECT component, version FROM {quoted}.ledger")).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 

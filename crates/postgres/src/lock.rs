@@ -97,9 +97,19 @@ impl RunLock {
         target: &Target,
         key: LockKey,
         patience: Duration,
+        waiting: impl FnMut(&Holder),
+    ) -> Result<Self, LockError> {
+        Self::acquire_in(target.connect("lock").await?, key, patience, waiting).await
+    }
+
+    /// The same in a session that is there already.
+    pub async fn acquire_in(
+        mut session: Session,
+        key: LockKey,
+        patience: Duration,
         mut waiting: impl FnMut(&Holder),
     ) -> Result<Self, LockError> {
-        let mut session = target.connect("lock").await?;
+        let target = session.target().clone();
         let started = Instant::now();
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
         let mut told = false;
@@ -121,7 +131,7 @@ impl RunLock {
         let (release, released) = oneshot::channel();
         let beating = tokio::spawn(beat(session, lost.clone(), released));
         Ok(Self {
-            target: target.clone(),
+            target,
             key,
             mark,
             pid,

@@ -39,7 +39,8 @@ impl Session {
             number: 0,
             linux: false,
         };
-        let row = session.one("SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version'), pg_catalog.current_setting('server_version_num')::int4, pg_catalog.version()").await?;
+        let row = session.answer("SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version'), pg_catalog.current_setting('server_version_num')::int4, pg_catalog.version()").await?;
+        let row = row.ok_or_else(|| Error::Protocol("no row".into()))?;
         use sqlx::Row;
         session.pid = row.try_get(0)?;
         session.version = row.try_get::<String, _>(1)?.split(' ').next().unwrap_or_default().to_owned();

@@ -40,7 +40,7 @@ pub(crate) struct Attempt<'a> {
     /// How long it queues for a lock.
     pub(crate) lock_timeout: Duration,
     /// What is glanced at before the text is sent.
-    pub(crate) look: Option<&'a Look>,
+    pub(crate) look: Option<&'a Look<'a>>,
     /// Whether its COMMIT waits for the disk, and for the replicas that it should.
     pub(crate) durable: bool,
     /// What is set before the text.
@@ -71,8 +71,8 @@ impl Attempt<'_> {
         records: &Records,
     ) -> Result<Ended, Failure> {
         let started = Instant::now();
-        let stopped = match self.open(session, text, records).await {
-            Ok(opened) => match self.body(session, &opened, text, records).await? {
+        let stopped = match self.open(session, records).await {
+            Ok(xid) => match self.body(session, &xid, text, records).await? {
                 None => return Ok(Ended::Committed(started.elapsed())),
                 Some(stopped) => stopped,
             },
@@ -86,17 +86,9 @@ impl Attempt<'_> {
         }
     }
 
-    /// The transaction, and a glance at who is there before anything waits for a lock.
-    async fn open(
-        &self,
-        session: &mut Session,
-        text: &Text<'_>,
-        records: &Records,
-    ) -> Result<Opened, Stopped> {
-        let opening = self.opening(session, records);
-        // What we have to find out about the text, we do while the server is at work.
-        let (rows, statements) = tokio::join!(session.answers(&opening), async { text.statements() });
-        let mut rows = rows?.into_iter();
+    /// The transaction, whose id is returned, and a glance at who is there before anything waits for a lock.
+    async fn open(&self, session: &mut Session, records: &Records) -> Result<String, Stopped> {
+        let mut rows = session.answers(&self.opening(session, records)).await?.into_iter();
         let others = rows.next().map(|row| row.try_get(0)).transpose().map_err(Error::from)?;
         let Some(entered) = rows.next() else {
             return Err(Stopped::For(Fence::of(self.lock).why(session).await?));
@@ -104,25 +96,24 @@ impl Attempt<'_> {
         if others == Some(true) {
             return Err(Stopped::SawOthers);
         }
-        Ok(Opened { xid: entered.try_get(0).map_err(Error::from)?, statements })
+        Ok(entered.try_get(0).map_err(Error::from)?)
     }
 
     /// The text and everything from its end on in one call; `None` if it is in.
     async fn body(
         &self,
         session: &mut Session,
-        opened: &Opened,
+        xid: &str,
         text: &Text<'_>,
         records: &Records,
     ) -> Result<Option<Stopped>, Failure> {
-        let xid = opened.xid.as_str();
         let closing = closing::statements(session, self.lock, xid, &records.leave, self.reset);
         // The line break ends a comment, the semicolon a statement.
         let all = format!("{}\n; {closing}", text.sql());
         let canceller = session.canceller();
         // Triggers of deferred constraints speak, too.
         let answer = cancel_on(self.stop, &canceller, self.notices.of(session.script(&all))).await;
-        Ok(match Closed::of(answer, opened.statements) {
+        Ok(match Closed::of(answer, text.statements) {
             Closed::Committed => None,
             // What cannot be brought back to its defaults is replaced; where that fails too, the next use tells.
             Closed::NotReset => {
@@ -239,13 +230,6 @@ impl Attempt<'_> {
             },
         }
     }
-}
-
-/// A transaction that has begun.
-struct Opened {
-    xid: String,
-    /// How many statements the text has.
-    statements: usize,
 }
 
 /// Why an attempt did not come to its end.

@@ -1,7 +1,7 @@
 //! The SQL of pending files, judged before the first of them runs.
 
 use sql::ast::TransactionStmtKind;
-use sql::{NodeEnum, Problem, Source};
+use sql::{NodeEnum, Problem, Source, Statement};
 
 use crate::decide::{Plan, duplicates};
 use crate::history::Progress;
@@ -25,9 +25,9 @@ pub fn check_all(migrations: &Migrations) -> Vec<Problem> {
 
 fn file(migration: &Migration, progress: Option<&Progress>) -> Vec<Problem> {
     let source = &migration.source;
-    let mut problems = one(source, migration.header.transaction);
+    let mut problems = one(source, migration.header.transaction, |statements| migration.parsed(statements));
     if let Some(down) = &migration.down {
-        problems.extend(one(down, true));
+        problems.extend(one(down, true, |_| {}));
     }
     if migration.header.transaction && progress.is_some_and(Progress::has_begun) {
         let message = "was begun statement by statement, and some are in the database already: it cannot be one transaction any more";
@@ -42,8 +42,9 @@ fn file(migration: &Migration, progress: Option<&Progress>) -> Vec<Problem> {
     problems
 }
 
-fn one(source: &Source, transaction: bool) -> Vec<Problem> {
+fn one(source: &Source, transaction: bool, parsed: impl FnOnce(&[Statement]) + Send) -> Vec<Problem> {
     let judged = sql::parse(source, |statements| {
+        parsed(&statements);
         if statements.is_empty() {
             let problem = Problem::with_file("E221", &source.path, "holds no statement");
             return vec![problem.help("write the change, or delete the file")];

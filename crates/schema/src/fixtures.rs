@@ -8,6 +8,7 @@ use sql::Source;
 use crate::event::{Event, milliseconds};
 use crate::failure::Failure;
 use crate::refusal::{Text, refusal};
+use crate::shape::Shape;
 
 /// A file of rows, and the version after which they fit.
 #[derive(Debug, Clone)]
@@ -52,7 +53,7 @@ impl Fixtures {
             Err(failed) if stage.stop.is_cancelled() && failed.error.class() == Class::Cancelled => {
                 Err(Failure::Interrupted)
             }
-            Err(failed) => Err(refusal("E114", &Text::whole(&self.source), failed)),
+            Err(failed) => Err(refusal("E114", &Text::whole(&self.source, &Shape::of(&self.source)), failed)),
         }
     }
 }

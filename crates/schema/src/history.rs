@@ -102,15 +102,11 @@ pub async fn history(session: &mut Session, ledger: &str) -> Result<Vec<Applied>
         return Ok(Vec::new());
     }
     // A read may meet a ledger that an older version has written, and may not bring it up to date.
-    let current = query(
-        "SELECT version >= 2 FROM {ledger}.ledger WHERE component = 'schema'"
-            .replace("{ledger}", &sql::identifier(ledger))
-            .as_str(),
-    )
-    .fetch_optional(session.connection())
-    .await?;
-    let current = current.map(|row| row.try_get::<bool, _>(0)).transpose()?.unwrap_or(false);
-    let newer = if current {
+    let current = format!(
+        "SELECT 1 FROM {}.ledger WHERE component = 'schema' AND version >= 2",
+        sql::identifier(ledger)
+    );
+    let newer = if session.answer(&current).await?.is_some() {
         "coalesce(file, version || '_' || name), status = 'running', statements_done, statements, in_doubt"
     } else {
         "version || '_' || name, false, NULL::int, NULL::text[], NULL::int"

@@ -41,11 +41,11 @@ mod refusal;
 mod repair;
 mod rollback;
 mod run;
+mod shape;
 mod snapshot;
 mod split;
 mod state;
 mod statements;
-mod targets;
 mod watch;
 
 pub use baseline::{baseline, covered};

@@ -17,22 +17,22 @@ const INTERVAL: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// The tables that are looked at, by name as SQL.
-pub(crate) struct Look {
-    pub(crate) tables: Vec<String>,
+pub(crate) struct Look<'a> {
+    pub(crate) tables: &'a [String],
 }
 
-impl Look {
+impl Look<'_> {
     /// SQL that is true where anybody is on the tables at all, which is cheap to ask.
     pub(crate) fn glance(&self) -> String {
         match self.tables.is_empty() {
             true => "false".to_owned(),
-            false => holders::are_on(&self.tables),
+            false => holders::are_on(self.tables),
         }
     }
 
     /// Old transactions that hold locks on the tables. Those of autovacuum do not count: they give way.
     pub(crate) async fn obstacles(&self, session: &mut Session) -> Result<Vec<Blocker>, postgres::Error> {
-        let holders = holders::on(session, &self.tables).await?;
+        let holders = holders::on(session, self.tables).await?;
         let old = |blocker: &Blocker| blocker.age_seconds >= OLD.as_secs_f64() && !blocker.autovacuum;
         Ok(holders.into_iter().filter(old).collect())
     }

@@ -14,7 +14,6 @@ use crate::patience::{Patience, Tries};
 use crate::refusal::Text;
 use crate::run::{Done, Settings};
 use crate::statements::Statements;
-use crate::targets;
 
 /// Applies a migration. `progress` is how far an earlier deploy came with a file whose statements run one by one; a file
 /// that is one transaction is on disk at its end if it is to be `durable`, else with the next COMMIT that waits for the disk.
@@ -27,14 +26,15 @@ pub(crate) async fn migrate(
     durable: bool,
 ) -> Result<Done, Failure> {
     let notices = Notices::default();
-    let look = Look { tables: targets::of(&migration.source) };
+    let shape = migration.shape();
+    let look = Look { tables: &shape.tables };
     let tries = if migration.header.transaction {
         let prologue = settings.prologue();
         let patience = Patience {
             stage,
             settings,
             migration: migration.id(),
-            text: Text::whole(&migration.source),
+            text: Text::whole(&migration.source, shape),
             prologue: prologue.as_deref(),
             alone: true,
             durable,

@@ -1,14 +1,16 @@
 //! The files of `migrations/`, in the order in which they run.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
-use sql::{Numbered, Problem, Source};
+use sql::{Numbered, Problem, Source, Statement};
 
 use crate::header::Header;
 use crate::order::order;
+use crate::shape::Shape;
 
 /// One file of `migrations/`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Migration {
     /// The number that orders it.
     pub version: u64,
@@ -22,6 +24,8 @@ pub struct Migration {
     pub source: Source,
     /// What takes it back: the file beside it that ends in `.down.sql`.
     pub down: Option<Source>,
+    /// Learned by whoever parses the file first.
+    shape: Arc<OnceLock<Shape>>,
 }
 
 /// All files, in order. Two may share a version: that is a finding of the plan, with both names.
@@ -32,6 +36,15 @@ impl Migration {
     /// `0042_add_email`: the file's name without its ending.
     pub fn id(&self) -> &str {
         self.source.stem()
+    }
+
+    pub(crate) fn shape(&self) -> &Shape {
+        self.shape.get_or_init(|| Shape::of(&self.source))
+    }
+
+    /// Its statements, from somebody who has parsed it.
+    pub(crate) fn parsed(&self, statements: &[Statement]) {
+        self.shape.get_or_init(|| Shape::read(statements));
     }
 }
 
@@ -57,7 +70,15 @@ pub fn load(sources: Vec<Source>, downs: Vec<Source>) -> Result<Migrations, Vec<
                 if let (Some(down), false) = (&down, header.transaction) {
                     problems.push(without_transaction(down));
                 }
-                files.push(Migration { version, name, place: 0, header, source, down });
+                files.push(Migration {
+                    version,
+                    name,
+                    place: 0,
+                    header,
+                    source,
+                    down,
+                    shape: Arc::default(),
+                });
             }
             Err(problem) => problems.push(problem),
         }

@@ -51,7 +51,7 @@ pub(crate) struct Patience<'a> {
     pub(crate) alone: bool,
     /// Whether its COMMIT waits for the disk.
     pub(crate) durable: bool,
-    pub(crate) look: &'a Look,
+    pub(crate) look: &'a Look<'a>,
     pub(crate) notices: &'a Notices,
 }
 

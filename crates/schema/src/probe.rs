@@ -43,7 +43,7 @@ fn question(node: &NodeEnum) -> Question {
     match node {
         NodeEnum::IndexStmt(index) if !index.idxname.is_empty() => of_index(index),
         NodeEnum::DropStmt(drop) if drop.remove_type() == ObjectType::ObjectIndex => {
-            let relations = drop.objects.iter().filter_map(crate::targets::listed).collect();
+            let relations = drop.objects.iter().filter_map(crate::shape::listed).collect();
             Gone { relations }
         }
         // Running these twice is what running them once is.
@@ -55,7 +55,7 @@ fn question(node: &NodeEnum) -> Question {
         NodeEnum::AlterTableStmt(alter) => {
             let detached = alter.cmds.iter().find(|command| sql::detaches_concurrently(command));
             match (detached.and_then(detached_child), &alter.relation) {
-                (Some(child), Some(parent)) => Partition { parent: crate::targets::name(parent), child },
+                (Some(child), Some(parent)) => Partition { parent: crate::shape::name(parent), child },
                 _ => Answered(Doubt::Unknown),
             }
         }
@@ -88,7 +88,7 @@ fn of_index(index: &IndexStmt) -> Question {
         Some(table) => {
             // An index lies in the schema of its table.
             let name = RangeVar { relname: index.idxname.clone(), ..table.clone() };
-            Question::Index { name: crate::targets::name(&name), table: crate::targets::name(table) }
+            Question::Index { name: crate::shape::name(&name), table: crate::shape::name(table) }
         }
         None => Question::Answered(Doubt::Unknown),
     }
@@ -99,7 +99,7 @@ fn detached_child(command: &sql::Node) -> Option<String> {
     let Some(NodeEnum::PartitionCmd(detach)) = command.def.as_ref().and_then(|def| def.node.as_ref()) else {
         return None;
     };
-    detach.name.as_ref().map(crate::targets::name)
+    detach.name.as_ref().map(crate::shape::name)
 }
 
 impl Question {

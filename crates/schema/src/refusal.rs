@@ -7,33 +7,28 @@ use postgres::{Class, Error, ScriptError};
 use sql::{Problem, Source};
 
 use crate::failure::Failure;
+use crate::shape::Shape;
 
 /// What is sent: a file, or one of its statements.
 #[derive(Clone)]
 pub(crate) struct Text<'a> {
     pub(crate) source: &'a Source,
     pub(crate) span: Range<usize>,
+    pub(crate) statements: usize,
 }
 
 impl<'a> Text<'a> {
-    pub(crate) fn whole(source: &'a Source) -> Self {
-        Self { source, span: 0..source.text.len() }
+    pub(crate) fn whole(source: &'a Source, shape: &Shape) -> Self {
+        Self { source, span: 0..source.text.len(), statements: shape.statements }
+    }
+
+    /// One statement of a file.
+    pub(crate) fn part(source: &'a Source, span: Range<usize>) -> Self {
+        Self { source, span, statements: 1 }
     }
 
     pub(crate) fn sql(&self) -> &'a str {
         &self.source.text[self.span.clone()]
-    }
-
-    fn is_whole(&self) -> bool {
-        self.span == (0..self.source.text.len())
-    }
-
-    /// How many statements it has. What does not parse fails as a whole.
-    pub(crate) fn statements(&self) -> usize {
-        match self.is_whole() {
-            true => sql::parse(self.source, |statements| statements.len()).unwrap_or(usize::MAX),
-            false => 1,
-        }
     }
 
     /// A problem at the position that the server gave, else at the statement that failed.
@@ -41,9 +36,9 @@ impl<'a> Text<'a> {
         if let Some(nth) = failed.error.server().and_then(|report| report.position) {
             return Problem::at_character(code, self.source, self.span.start, nth, message);
         }
-        let statement = match self.is_whole() {
-            true => failed.statement.and_then(|nth| nth_statement(self.source, nth)),
-            false => Some(self.span.clone()),
+        let statement = match self.span.start > 0 || self.span.end < self.source.text.len() {
+            true => Some(self.span.clone()),
+            false => failed.statement.and_then(|nth| nth_statement(self.source, nth)),
         };
         match statement {
             Some(span) => {

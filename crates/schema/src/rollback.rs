@@ -15,7 +15,7 @@ use crate::patience::{Patience, Tries};
 use crate::refusal::Text;
 use crate::repair::{moved, vouched};
 use crate::run::{Done, Settings};
-use crate::targets;
+use crate::shape::Shape;
 
 /// A migration to be taken back.
 #[derive(Debug, Clone)]
@@ -139,8 +139,9 @@ async fn step(
         forget: None,
     };
     let prologue = settings.prologue();
-    let (look, notices) = (Look { tables: targets::of(&undo.down) }, Notices::default());
-    let text = Text::whole(&undo.down);
+    let shape = Shape::of(&undo.down);
+    let (look, notices) = (Look { tables: &shape.tables }, Notices::default());
+    let text = Text::whole(&undo.down, &shape);
     let patience = Patience {
         stage,
         settings,

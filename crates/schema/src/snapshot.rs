@@ -14,6 +14,7 @@ use crate::migration::{Migration, Migrations};
 use crate::patience::{Patience, Tries};
 use crate::refusal::Text;
 use crate::run::{Done, Settings};
+use crate::shape::Shape;
 
 /// The first line of a snapshot.
 const OPENING: &str = "-- pgdeploy snapshot";
@@ -102,8 +103,8 @@ impl Snapshot {
         };
         let path = self.source.path.display().to_string();
         let prologue = settings.prologue();
-        let (look, notices) = (Look { tables: Vec::new() }, Notices::default());
-        let text = Text::whole(&self.source);
+        let (look, notices) = (Look { tables: &[] }, Notices::default());
+        let text = Text::whole(&self.source, &Shape::of(&self.source));
         let patience = Patience {
             stage,
             settings,

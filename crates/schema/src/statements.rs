@@ -33,7 +33,7 @@ pub(crate) struct Statements<'a> {
     pub(crate) stage: &'a Stage<'a, Event>,
     pub(crate) settings: &'a Settings,
     pub(crate) migration: &'a Migration,
-    pub(crate) look: &'a Look,
+    pub(crate) look: &'a Look<'a>,
     pub(crate) notices: &'a Notices,
 }
 
@@ -52,7 +52,7 @@ impl Statements<'_> {
         // What holds for every statement: each is run in these surroundings, whoever the records are written as.
         let mut surroundings = self.settings.surroundings("SET");
         for (nth, statement) in statements.iter().enumerate() {
-            let text = Text { source: &self.migration.source, span: statement.span.clone() };
+            let text = Text::part(&self.migration.source, statement.span.clone());
             if nth >= done {
                 if self.stage.stop.is_cancelled() {
                     return Err(Failure::Interrupted);

@@ -1,9 +1,10 @@
 //! A stage's folder: which files it holds, in which order.
 
+use std::fs::ReadDir;
 use std::path::{Path, PathBuf};
 
 use crate::problem::Problem;
-use crate::source::Source;
+use crate::source::{Source, inside};
 
 /// What the name of a file that takes a migration back ends in.
 const DOWN: &str = ".down.sql";
@@ -44,22 +45,25 @@ impl Folder {
     }
 
     fn read(&self, wanted: impl Fn(&str) -> bool) -> (Vec<Source>, Vec<Problem>) {
-        let entries = match std::fs::read_dir(self.base.join(&self.path)) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return (Vec::new(), Vec::new()),
-            Err(error) => {
-                let message = format!("cannot be read: {error}");
-                return (Vec::new(), vec![Problem::with_file("E210", &self.path, message)]);
-            }
+        let (real, entries) = match self.entries() {
+            Ok(Some(found)) => found,
+            Ok(None) => return (Vec::new(), Vec::new()),
+            Err(problem) => return (Vec::new(), vec![problem]),
         };
-        let mut names: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
-        names.sort();
+        let mut entries: Vec<_> =
+            entries.filter_map(Result::ok).map(|entry| (entry.file_name(), entry.file_type())).collect();
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
         let (mut sources, mut problems) = (Vec::new(), Vec::new());
-        for name in names {
+        for (name, kind) in entries {
             let path = self.path.join(&name);
+            // Only a link has to be followed to see where it leads.
+            let read = || match kind.is_ok_and(|kind| !kind.is_symlink()) {
+                true => Source::open(&real.join(&name), &path),
+                false => Source::read(&self.base, &path),
+            };
             match name.to_str() {
                 Some(name) if name.starts_with('.') || !name.ends_with(".sql") || !wanted(name) => {}
-                Some(_) => match Source::read(&self.base, &path) {
+                Some(_) => match read() {
                     Ok(source) => sources.push(source),
                     Err(problem) => problems.push(problem),
                 },
@@ -70,6 +74,19 @@ impl Folder {
             }
         }
         (sources, problems)
+    }
+
+    /// Where the folder really is, and what is in it; `None` where there is none.
+    fn entries(&self) -> Result<Option<(PathBuf, ReadDir)>, Problem> {
+        let full = self.base.join(&self.path);
+        let entries = match std::fs::read_dir(&full) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(Problem::with_file("E210", &self.path, format!("cannot be read: {error}")));
+            }
+        };
+        Ok(Some((inside(&self.base, &self.path)?, entries)))
     }
 }
 

@@ -29,15 +29,14 @@ impl Source {
     /// Reads a file below `base`. A link that leaves `base`, a file that is not UTF-8 text, holds a NUL byte or is
     /// larger than [`MAX_FILE_BYTES`] is a [`Problem`].
     pub fn read(base: &Path, path: &Path) -> Result<Self, Problem> {
-        let full = base.join(path);
-        let unreadable =
-            |error: std::io::Error| Problem::with_file("E210", path, format!("cannot be read: {error}"));
-        let real = full.canonicalize().map_err(unreadable)?;
-        if !real.starts_with(base.canonicalize().map_err(unreadable)?) {
-            return Err(Problem::with_file("E211", path, "is a link that leaves the pipeline's directory")
-                .help("copy the file in: a release is what is in its own folder"));
-        }
-        let metadata = real.metadata().map_err(unreadable)?;
+        Self::open(&inside(base, path)?, path)
+    }
+
+    /// Reads what is no link, at its real place; `path` is what it is called.
+    pub(crate) fn open(real: &Path, path: &Path) -> Result<Self, Problem> {
+        let unreadable = unreadable(path);
+        // Before it is opened: a pipe would never answer.
+        let metadata = real.symlink_metadata().map_err(unreadable)?;
         if !metadata.is_file() {
             return Err(Problem::with_file("E210", path, "is not a regular file"));
         }
@@ -46,7 +45,7 @@ impl Source {
             return Err(Problem::with_file("E212", path, message)
                 .help("load data with a backfill or with COPY, outside of a release"));
         }
-        Self::from_bytes(path, std::fs::read(&real).map_err(unreadable)?)
+        Self::from_bytes(path, std::fs::read(real).map_err(unreadable)?)
     }
 
     /// The same for bytes already in hand.
@@ -68,8 +67,11 @@ impl Source {
                 format!("holds a NUL byte at offset {at}: this is not SQL text"),
             ));
         }
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text.to_owned() };
+        let without = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        if without.len() == text.len() && !text.contains('\r') {
+            return Ok(Self { path: path.into(), text: text.into(), sha256: raw_sha256.clone(), raw_sha256 });
+        }
+        let text = without.replace("\r\n", "\n");
         let sha256 = hexadecimal(&Sha256::digest(text.as_bytes()));
         Ok(Self { path: path.into(), text: text.into(), sha256, raw_sha256 })
     }
@@ -88,9 +90,25 @@ impl Source {
     }
 }
 
+/// The real place of what `path` names below `base`; a link that leads out of `base` is a [`Problem`].
+pub(crate) fn inside(base: &Path, path: &Path) -> Result<PathBuf, Problem> {
+    let unreadable = unreadable(path);
+    let real = base.join(path).canonicalize().map_err(unreadable)?;
+    if !real.starts_with(base.canonicalize().map_err(unreadable)?) {
+        return Err(Problem::with_file("E211", path, "is a link that leaves the pipeline's directory")
+            .help("copy the file in: a release is what is in its own folder"));
+    }
+    Ok(real)
+}
+
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Problem + Copy + '_ {
+    move |error| Problem::with_file("E210", path, format!("cannot be read: {error}"))
+}
+
 /// Bytes in lowercase hexadecimal.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ async fn roll_out(context: &Context, selection: &Selection, with: With<'_>) -> R
     if let Some(Err(error)) = context.environment.gates.receipt.as_ref().map(|receipt| &receipt.key) {
         return Err(tell_configuration(error, context.format, context.style));
     }
-    let prepare = Prepare { with_upstreams: true, actor: with.actor, with_a_fleet: true };
+    let prepare = Prepare { with_upstreams: true, actor: with.actor, with_a_fleet: true, only_looks: false };
     let mut prepared = context.prepare(prepare).await?;
     prepared.request.exit = signals.exit(with.detailed_exitcode);
     prepared.request.settled_hooks = with.settled_hooks.to_vec();
@@ -87,7 +87,12 @@ pub(crate) async fn plan(context: &Context, arguments: &Plan) -> Result<ExitCode
     if arguments.prove || arguments.sql || arguments.out.is_some() {
         return Err(of_one(context, "--prove, --sql and --out are about one database"));
     }
-    let prepare = Prepare { with_upstreams: true, actor: arguments.actor.as_deref(), with_a_fleet: true };
+    let prepare = Prepare {
+        with_upstreams: true,
+        actor: arguments.actor.as_deref(),
+        with_a_fleet: true,
+        only_looks: false,
+    };
     let prepared = context.prepare(prepare).await?;
     let planned = orchestrator::fleet_plan(&prepared.request).await;
     prepared.finish().await;
@@ -127,7 +132,8 @@ pub(crate) async fn list(global: &Global, arguments: &FleetList) -> Result<ExitC
 }
 
 async fn standing(context: &Context) -> Result<orchestrator::FleetStatus, Told> {
-    let prepared = context.prepare(Prepare { with_a_fleet: true, ..Prepare::default() }).await?;
+    let prepared =
+        context.prepare(Prepare { with_a_fleet: true, only_looks: true, ..Prepare::default() }).await?;
     let looked = orchestrator::fleet_status(&prepared.request).await;
     prepared.finish().await;
     looked.map_err(|failure| context.tell(&failure))

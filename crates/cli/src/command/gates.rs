@@ -159,7 +159,7 @@ async fn with(
     let context = Context::load(global, environment.name.as_deref())?;
     let actor = acting.and_then(|acting| acting.actor.as_deref());
     let prepared = context
-        .prepare(Prepare { with_upstreams: false, actor, with_a_fleet: context.member.is_none() })
+        .prepare(Prepare { actor, with_a_fleet: context.member.is_none(), ..Prepare::default() })
         .await?;
     let done = work(&prepared.request, &context).await;
     prepared.finish().await;

@@ -11,7 +11,7 @@ use crate::render::{indexes, json};
 /// Lists every index.
 pub(crate) async fn list(global: &Global, arguments: &IndexList) -> Result<ExitCode, Told> {
     let context = Context::load(global, arguments.environment.name.as_deref())?;
-    let prepared = context.prepare(Prepare::default()).await?;
+    let prepared = context.prepare(Prepare { only_looks: true, ..Prepare::default() }).await?;
     let listed = orchestrator::list_indexes(&prepared.request).await;
     prepared.finish().await;
     let mut list = listed.map_err(|failure| context.tell(&failure))?;

@@ -17,7 +17,7 @@ pub(crate) async fn run(global: &Global, arguments: &Status) -> Result<ExitCode,
     if context.environment.fleet.is_some() && context.member.is_none() {
         return fleet::status(&context, arguments).await;
     }
-    let prepared = context.prepare(Prepare::default()).await?;
+    let prepared = context.prepare(Prepare { only_looks: true, ..Prepare::default() }).await?;
     let looked = orchestrator::status(&prepared.request).await;
     let proof = match (&looked, arguments.verify) {
         (Ok(_), true) => orchestrator::verify(&prepared.request, arguments.expect.as_deref()).await.map(Some),

@@ -152,9 +152,5 @@ pub(super) async fn read(session: &mut Session, request: &Request) -> Result<Vec
 
 /// Whether the ledger has a table: an older one, or none at all, has not, and looking brings nothing up to date.
 pub(super) async fn is_there(session: &mut Session, ledger: &str, table: &str) -> Result<bool, Error> {
-    let row = query("SELECT pg_catalog.to_regclass($1) IS NOT NULL")
-        .bind(sql::qualified(ledger, table))
-        .fetch_one(session.connection())
-        .await?;
-    Ok(row.try_get(0)?)
+    postgres::ledger::table_exists(session, ledger, table).await
 }

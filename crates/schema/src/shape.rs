@@ -1,20 +1,32 @@
-//! Which existing tables a file wants for itself.
+//! What a text tells of itself: how many statements it has, and which existing tables it wants for itself.
 
 use sql::ast::{AlterTableType, ObjectType, RangeVar};
-use sql::{NodeEnum, Source};
+use sql::{NodeEnum, Source, Statement};
 
-/// The tables and views, by name as SQL, on which statements of the file take ACCESS EXCLUSIVE (section 13.3.1): those
-/// that nobody may even read meanwhile. What cannot be told from the text is left out.
-pub(crate) fn of(source: &Source) -> Vec<String> {
-    let named = sql::parse(source, |statements| {
-        let mut names: Vec<String> =
+/// What has to be known of a text before it is run.
+#[derive(Debug, Clone)]
+pub(crate) struct Shape {
+    /// How many statements it has.
+    pub(crate) statements: usize,
+    /// The tables and views, by name as SQL, on which they take ACCESS EXCLUSIVE (section 13.3.1): those that nobody may
+    /// even read meanwhile. What cannot be told from the text is left out.
+    pub(crate) tables: Vec<String>,
+}
+
+impl Shape {
+    pub(crate) fn of(source: &Source) -> Self {
+        let read = sql::parse(source, |statements| Self::read(&statements));
+        // A syntax error is found, and told, elsewhere. Such a text fails as a whole.
+        read.unwrap_or(Self { statements: usize::MAX, tables: Vec::new() })
+    }
+
+    pub(crate) fn read(statements: &[Statement]) -> Self {
+        let mut tables: Vec<String> =
             statements.iter().flat_map(|statement| exclusive(&statement.node)).collect();
-        names.sort();
-        names.dedup();
-        names
-    });
-    // A syntax error is found, and told, elsewhere.
-    named.unwrap_or_default()
+        tables.sort();
+        tables.dedup();
+        Self { statements: statements.len(), tables }
+    }
 }
 
 fn exclusive(node: &NodeEnum) -> Vec<String> {
@@ -88,6 +100,6 @@ mod tests {
         let text = "alter table a add x int; alter table s.\"B\" validate constraint c; drop table if exists c, s.d; \
             create table e (i int); truncate f; alter table g rename to h; create index on i (x); alter index j rename to k;";
         let source = Source::from_bytes(Path::new("m/1_x.sql"), text.into()).unwrap();
-        assert_eq!(of(&source), ["\"a\"", "\"c\"", "\"f\"", "\"g\"", "\"s\".\"d\""]);
+        assert_eq!(Shape::of(&source).tables, ["\"a\"", "\"c\"", "\"f\"", "\"g\"", "\"s\".\"d\""]);
     }
 }
