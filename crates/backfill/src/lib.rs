@@ -25,6 +25,7 @@
 mod aside;
 mod chunk;
 mod claim;
+mod company;
 mod control;
 mod definition;
 mod edit;

@@ -1,8 +1,10 @@
 //! What holds for the next batch: the settings with what is asked now, and what the server's state leaves.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::control::{Control, Wanted};
 use crate::failure::Ended;
@@ -80,6 +82,19 @@ impl Live {
             now.pressure = pressure;
             other
         })
+    }
+
+    /// Sleeps between two batches; what changes meanwhile ends it.
+    pub(crate) async fn rest(&self, sleep: Duration, stop: &CancellationToken) {
+        if sleep.is_zero() {
+            return;
+        }
+        let mut changes = self.changes();
+        tokio::select! {
+            () = tokio::time::sleep(sleep) => {}
+            _ = changes.changed() => {}
+            () = stop.cancelled() => {}
+        }
     }
 
     /// Counts a session in while it is at work.

@@ -78,7 +78,8 @@ impl Monitor<'_> {
         let Some(session) = session.as_mut() else { return Ok(Seen::default()) };
         self.live.asked(control::read(session, self.stage.ledger, self.backfill).await?);
         let window = self.definition.header.window.as_ref();
-        signals::look(session, (self.oid.load(Ordering::Relaxed), &self.live.pids()), window).await
+        let lately = self.live.now().settings.throttle.lately();
+        signals::look(session, (self.oid.load(Ordering::Relaxed), &self.live.pids()), window, lately).await
     }
 
     async fn connect(&self) -> Result<Session, Error> {

@@ -2,9 +2,10 @@
 //! it did at its best, others want the same processors and disks, as a transport protocol knows of a full queue by the
 //! time that its own packets take.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::pressure::Pressure;
 use crate::settings::Settings;
 
 /// How far back the best is looked for.
@@ -23,8 +24,8 @@ const BEST: f64 = 0.05;
 /// What a worker's batches tell.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// When, and milliseconds per row.
-    batches: VecDeque<(Instant, f64)>,
+    /// When, of which kind, and milliseconds per row.
+    batches: VecDeque<(Instant, i32, f64)>,
     duty: f64,
     since: u32,
 }
@@ -34,13 +35,14 @@ impl Pace {
         Self { batches: VecDeque::new(), duty: 1.0, since: 0 }
     }
 
-    /// Learns from a committed batch.
-    pub(crate) fn learn(&mut self, now: Instant, took: Duration, rows: u64) {
+    /// Learns from a committed batch. Only batches of a kind are compared: the rows of a chunk's first stripe leave their
+    /// pages and get new index entries, which takes more than twice as long as the others take.
+    pub(crate) fn learn(&mut self, now: Instant, (took, rows): (Duration, u64), kind: i32) {
         if rows < ROWS {
             return;
         }
-        self.batches.push_back((now, took.as_secs_f64() * 1000.0 / rows as f64));
-        while self.batches.front().is_some_and(|(at, _)| now.duration_since(*at) > MEMORY)
+        self.batches.push_back((now, kind, took.as_secs_f64() * 1000.0 / rows as f64));
+        while self.batches.front().is_some_and(|(at, ..)| now.duration_since(*at) > MEMORY)
             || self.batches.len() > 5000
         {
             self.batches.pop_front();
@@ -64,28 +66,51 @@ impl Pace {
         }
     }
 
-    /// The recent milliseconds per row against the best.
+    /// The recent milliseconds per row against the best of their kind.
     fn slower(&self) -> f64 {
-        let at = |mut values: Vec<f64>, share: f64| {
-            values.sort_by(f64::total_cmp);
-            values.get((values.len() as f64 * share) as usize).copied().unwrap_or(0.0)
-        };
-        let best = at(self.batches.iter().map(|(_, per_row)| *per_row).collect(), BEST);
-        let recent = at(self.batches.iter().rev().take(RECENT).map(|(_, per_row)| *per_row).collect(), 0.5);
-        if best > 0.0 { recent / best } else { 1.0 }
+        let mut kinds = BTreeMap::<i32, Vec<f64>>::new();
+        for (_, kind, per_row) in &self.batches {
+            kinds.entry(*kind).or_default().push(*per_row);
+        }
+        let best: BTreeMap<i32, f64> =
+            kinds.into_iter().map(|(kind, values)| (kind, at(values, BEST))).collect();
+        let recent = self.batches.iter().rev().take(RECENT).map(|(_, kind, per_row)| {
+            best.get(kind).filter(|best| **best > 0.0).map_or(1.0, |best| per_row / best)
+        });
+        at(recent.collect(), 0.5)
     }
 
-    /// How long to sleep after a batch. `outside` is the share of the time that the server's state leaves.
-    pub(crate) fn sleep(&self, settings: &Settings, outside: f64, took: Duration, rows: u64) -> Duration {
-        let own = if settings.throttle.congestion { self.duty } else { 1.0 };
-        let duty = settings.duty.min(outside).min(own).clamp(0.01, 1.0);
-        let rest = took.mul_f64(1.0 / duty - 1.0);
-        let share = f64::from(settings.workers.max(1));
-        let rate = settings.rows_per_second.map_or(Duration::ZERO, |rate| {
-            Duration::from_secs_f64(rows as f64 * share / (rate.max(1) as f64)).saturating_sub(took)
-        });
-        settings.pause.max(rest).max(rate)
+    /// How long to sleep after a batch. `pressure` is what the server's state leaves.
+    pub(crate) fn sleep(
+        &self,
+        settings: &Settings,
+        pressure: &Pressure,
+        took: Duration,
+        rows: u64,
+    ) -> Duration {
+        let heeded = settings.throttle.congestion && !pressure.alone;
+        sleep(settings, pressure.duty.min(if heeded { self.duty } else { 1.0 }), took, rows)
     }
+}
+
+/// How long to sleep after work that took so long. `outside` is the share of the time that is left to us.
+pub(crate) fn sleep(settings: &Settings, outside: f64, took: Duration, rows: u64) -> Duration {
+    let duty = settings.duty.min(outside).clamp(0.01, 1.0);
+    let rest = took.mul_f64(1.0 / duty - 1.0);
+    let share = f64::from(settings.workers.max(1));
+    let rate = settings.rows_per_second.map_or(Duration::ZERO, |rate| {
+        Duration::from_secs_f64(rows as f64 * share / (rate.max(1) as f64)).saturating_sub(took)
+    });
+    settings.pause.max(rest).max(rate)
+}
+
+/// The value below which a share of them is.
+fn at(mut values: Vec<f64>, share: f64) -> f64 {
+    let place = (values.len() as f64 * share) as usize;
+    if place >= values.len() {
+        return 1.0;
+    }
+    *values.select_nth_unstable_by(place, f64::total_cmp).1
 }
 
 #[cfg(test)]
@@ -95,7 +120,7 @@ mod tests {
     fn run(pace: &mut Pace, now: &mut Instant, batches: u32, micros_per_row: u64) {
         for _ in 0..batches {
             *now += Duration::from_millis(20);
-            pace.learn(*now, Duration::from_micros(micros_per_row * 1000), 1000);
+            pace.learn(*now, (Duration::from_micros(micros_per_row * 1000), 1000), 0);
         }
     }
 
@@ -115,9 +140,32 @@ mod tests {
     }
 
     #[test]
+    fn stripes_that_cost_more_than_others_are_no_congestion() {
+        let (mut pace, mut now) = (Pace::new(), Instant::now());
+        // One worker's chunks, and the dear ones first of all.
+        for stripe in [vec![0; 20], (0..8).cycle().take(400).collect()].concat() {
+            now += Duration::from_millis(20);
+            let micros = if stripe < 5 { 20 } else { 8 };
+            pace.learn(now, (Duration::from_micros(micros * 1000), 1000), stripe);
+            assert_eq!(pace.duty, 1.0);
+        }
+    }
+
+    #[test]
+    fn nobody_is_spared_where_nobody_else_is_at_work() {
+        let (mut pace, mut now) = (Pace::new(), Instant::now());
+        run(&mut pace, &mut now, 100, 10);
+        run(&mut pace, &mut now, 40, 40);
+        let of = |alone| {
+            let pressure = Pressure { alone, ..Pressure::default() };
+            pace.sleep(&Settings::default(), &pressure, Duration::from_millis(20), 100)
+        };
+        assert_eq!((of(false), of(true)), (Duration::from_millis(60), Duration::ZERO));
+    }
+
+    #[test]
     fn a_share_of_the_time_a_pause_and_a_rate_are_all_kept() {
-        let pace = Pace::new();
-        let of = |settings: Settings, outside| pace.sleep(&settings, outside, Duration::from_millis(20), 100);
+        let of = |settings: Settings, outside| sleep(&settings, outside, Duration::from_millis(20), 100);
         let base = Settings::default();
         assert_eq!(of(base.clone(), 1.0), Duration::ZERO);
         assert_eq!(of(base.clone(), 0.5), Duration::from_millis(20));

@@ -247,7 +247,7 @@ async fn notes(
 
 impl Strides {
     fn first_place(&self) -> Place {
-        let chunk = Chunk { blocks: 8, stripes: self.stripes, parts: 1 };
+        let chunk = Chunk { blocks: 8, stripes: self.stripes, parts: 1, first: 1 };
         Place { block: 0, chunk, step: 0 }
     }
 }

@@ -9,18 +9,25 @@ pub(crate) struct Pressure {
     pub(crate) reasons: Vec<String>,
     /// Counts the times that batches are to be halved.
     pub(crate) halvings: u64,
+    /// Nobody else is at work on the server.
+    pub(crate) alone: bool,
 }
 
 impl Default for Pressure {
     fn default() -> Self {
-        Self { duty: 1.0, reasons: Vec::new(), halvings: 0 }
+        Self { duty: 1.0, reasons: Vec::new(), halvings: 0, alone: false }
     }
 }
 
 impl Pressure {
     /// Before the first look: what has not been seen may be anything.
     pub(crate) fn unseen() -> Self {
-        Self { duty: 0.0, reasons: vec!["the server's state has not been seen yet".into()], halvings: 0 }
+        Self {
+            duty: 0.0,
+            reasons: vec!["the server's state has not been seen yet".into()],
+            halvings: 0,
+            alone: false,
+        }
     }
 
     /// As the ledger writes it.

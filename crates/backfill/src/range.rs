@@ -51,7 +51,7 @@ impl Range {
             Some(hi) => Reach::Keys { lo: row.try_get(7)?, hi },
         };
         let chunk = match reach {
-            Reach::Keys { .. } => Some(Chunk { blocks: 1, stripes, parts: 1 }),
+            Reach::Keys { .. } => Some(Chunk { blocks: 1, stripes, parts: 1, first: 1 }),
             Reach::Blocks => None,
         };
         Ok(Self {

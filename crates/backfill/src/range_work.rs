@@ -111,7 +111,7 @@ impl Walker<'_> {
 
     fn committed(&mut self, range: &mut Range, place: Place, limit: i64, took: Duration, done: Done) {
         self.sizing.learn(took, done.matched);
-        self.pace.learn(Instant::now(), took, done.matched);
+        self.pace.learn(Instant::now(), (took, done.matched), place.stripe());
         let (over_keys, chunk) = (self.strides.over == Over::Keys, place.chunk);
         if done.full {
             (range.step, range.chunk) = (0, None);

@@ -50,7 +50,8 @@ pub struct Throttle {
     pub every: Duration,
     /// After how long without a look that succeeded it waits: what cannot be seen may be anything.
     pub blind: Duration,
-    /// Our own milliseconds per row against their best: slower by half is half the pace, three times is a quarter.
+    /// Our own milliseconds per row against their best, while others are at work: slower by half is half the pace, three
+    /// times is a quarter.
     pub congestion: bool,
     /// How far a replica may be behind.
     pub replica_lag: Option<Duration>,
@@ -66,6 +67,13 @@ pub struct Throttle {
     pub wal_per_second: Option<u64>,
     /// Sessions of others that may be at work at once, such as twice the server's cores.
     pub active_sessions: Option<u64>,
+}
+
+impl Throttle {
+    /// For how long somebody whom a look has met counts as being at work.
+    pub(crate) fn lately(&self) -> Duration {
+        self.every * 5
+    }
 }
 
 impl Default for Throttle {

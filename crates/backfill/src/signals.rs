@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use postgres::{Error, Row, Session, query};
 
+use crate::company::{self, Others};
 use crate::window::{self, Window};
 
 /// What was seen.
@@ -24,6 +25,7 @@ pub(crate) struct Seen {
     /// Transactions since the table's oldest one.
     pub(crate) xid_age: Option<f64>,
     pub(crate) active_sessions: i64,
+    pub(crate) others: Others,
     /// The position in the log, in bytes.
     pub(crate) wal: f64,
     /// Checkpoints that were asked for, so far.
@@ -34,11 +36,12 @@ pub(crate) struct Seen {
     pub(crate) outside_window: Option<String>,
 }
 
-/// Looks at the server. `pids` are our own sessions at work.
+/// Looks at the server. `pids` are our own sessions at work; who was at work so `lately` still counts.
 pub(crate) async fn look(
     session: &mut Session,
     (oid, pids): (i64, &[i32]),
     window: Option<&Window>,
+    lately: Duration,
 ) -> Result<Seen, Error> {
     let checkpoints = match session.version_number() {
         170_000.. => "(SELECT num_requested FROM pg_catalog.pg_stat_checkpointer)",
@@ -50,6 +53,7 @@ pub(crate) async fn look(
         }
         _ => "a.query_start",
     };
+    let others = company::question(session.version_number(), "$2", "$3::float8");
     let row = query(&format!(
         "SELECT (SELECT max(extract(epoch FROM replay_lag))::float8 FROM pg_catalog.pg_stat_replication), \
            (SELECT count(*) FROM pg_catalog.pg_stat_replication WHERE state IS NULL), \
@@ -66,10 +70,11 @@ pub(crate) async fn look(
              AND pid <> pg_catalog.pg_backend_pid() AND pid <> ALL ($2)), \
            (pg_catalog.pg_current_wal_insert_lsn() - '0/0')::float8, {checkpoints}, \
            (SELECT n_dead_tup::float8 FROM pg_catalog.pg_stat_all_tables WHERE relid = $1::int8::oid), \
-           (SELECT (n_live_tup + n_dead_tup)::float8 FROM pg_catalog.pg_stat_all_tables WHERE relid = $1::int8::oid)"
+           (SELECT (n_live_tup + n_dead_tup)::float8 FROM pg_catalog.pg_stat_all_tables WHERE relid = $1::int8::oid), {others}"
     ))
     .bind(oid)
     .bind(pids.to_vec())
+    .bind(lately.as_secs_f64())
     .fetch_one(session.connection())
     .await?;
     // Asking who blocks whom takes the lock manager's partitions: only for those that wait.
@@ -99,6 +104,7 @@ pub(crate) async fn look(
         autovacuum: row.try_get(6)?,
         xid_age: row.try_get(7)?,
         active_sessions: row.try_get(8)?,
+        others: Others { at_work: row.try_get(13)?, begun: row.try_get(14)? },
         wal: row.try_get(9)?,
         checkpoints: row.try_get(10)?,
         dead: (

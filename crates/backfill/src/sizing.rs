@@ -26,6 +26,8 @@ const CAUTIOUS: u32 = 64;
 /// Parts of a chunk where several of us work: a batch of one holds a snapshot in which the other's last batch is not yet
 /// over, so that its dead rows cannot be pruned before that snapshot is gone, too.
 const PARTS: i32 = 3;
+/// Batches of a first stripe.
+const FIRST: i32 = 2;
 /// Rows in a block where nobody has counted them.
 const DENSITY: f64 = 30.0;
 
@@ -129,7 +131,10 @@ impl Sizing {
             blocks = blocks.max(least).min(most);
         }
         let parts = if sparse { 1 } else { self.parts };
-        Chunk { blocks: blocks.clamp(1.0, self.most()) as i64 * i64::from(parts), stripes, parts }
+        let blocks = blocks.clamp(1.0, self.most()) as i64;
+        // Keys of a range are done from its beginning to its end in each stripe.
+        let first = if stripes > 1 && blocks >= i64::from(FIRST) && !self.over_keys { FIRST } else { 1 };
+        Chunk { blocks: blocks * i64::from(parts), stripes, parts, first }
     }
 
     /// Rows that one batch may take at most: twice what fits the target, since matches may come all at once.
@@ -259,7 +264,7 @@ mod tests {
         for _ in 0..12 {
             chunk(&mut sizing, 0, 0);
         }
-        assert_eq!(sizing.next(), Chunk { blocks: 8192, stripes: 1, parts: 1 });
+        assert_eq!(sizing.next(), Chunk { blocks: 8192, stripes: 1, parts: 1, first: 1 });
         assert!(!sizing.is_bold());
     }
 

@@ -109,7 +109,7 @@ impl Strides {
             Reach::Blocks => Names::in_blocks(known_as, place.span()),
             Reach::Keys { lo, hi } => names.in_keys(known_as, (lo.as_deref(), hi)),
         };
-        let stripe = (place.step / place.chunk.parts).to_string();
+        let stripe = place.stripe().to_string();
         // The ranges last and at once: a key may hold any text.
         let text =
             text.replace(STRIPE[0], &stripe).replace(STRIPE[1], &(place.chunk.stripes - 1).to_string());

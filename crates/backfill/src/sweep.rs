@@ -12,6 +12,7 @@ use crate::failure::{Ended, Remedy, remedy};
 use crate::fence;
 use crate::live::Live;
 use crate::outcome::grouped;
+use crate::pace;
 use crate::quarantine::Visited;
 use crate::settings::Settings;
 use crate::texts::Texts;
@@ -74,8 +75,7 @@ impl Sweep<'_> {
             }
             let what = self.what(left);
             self.live.asked(control::read(session, self.ledger, self.claim.backfill).await?);
-            let now = self.live.now();
-            if now.control.wanted != Wanted::Run || now.holds().is_some() {
+            if self.is_held() {
                 return Ok(Swept::Asked);
             }
             if self.stop.is_cancelled() || Instant::now() >= self.deadline {
@@ -98,6 +98,11 @@ impl Sweep<'_> {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    fn is_held(&self) -> bool {
+        let now = self.live.now();
+        now.control.wanted != Wanted::Run || now.holds().is_some()
     }
 
     fn what(&self, left: u64) -> String {
@@ -125,12 +130,22 @@ impl Sweep<'_> {
             let ids = self.notes(session, last, self.rows.clamp(1, NOTES)).await?;
             let Some(greatest) = ids.last().copied() else { return Ok(Ok((left, settled))) };
             let noted = ids.len() as u64;
+            let started = Instant::now();
             match self.closely(session, ids).await? {
                 Visited::Settled(now) => (settled, left) = (settled + now, left + noted.saturating_sub(now)),
                 Visited::Lost => return Ok(Err(Swept::Lost)),
                 Visited::Beyond(ended) => return Ok(Err(Swept::Beyond(ended))),
             }
             last = greatest;
+            if !self.is_held() {
+                let now = self.live.now();
+                let sleep = pace::sleep(&now.settings, now.pressure.duty, started.elapsed(), noted);
+                self.live.rest(sleep, self.stop).await;
+            }
+            self.live.asked(control::read(session, self.ledger, self.claim.backfill).await?);
+            if self.is_held() {
+                return Ok(Err(Swept::Asked));
+            }
             if self.stop.is_cancelled() {
                 // The rest counts as left.
                 left += self.notes(session, last, i64::MAX).await?.len() as u64;

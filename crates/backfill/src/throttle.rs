@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::company::Company;
 use crate::pressure::Pressure;
 use crate::settings::Throttle;
 use crate::signals::Seen;
@@ -26,6 +27,7 @@ pub(crate) struct Judge {
     held: Option<(Instant, String)>,
     seen_at: Instant,
     halvings: u64,
+    company: Company,
     /// The replicas that were there at the first look, and have to be there.
     replicas: Option<Vec<String>>,
     wal: Option<(Instant, f64)>,
@@ -41,6 +43,7 @@ impl Judge {
             held: None,
             seen_at: now,
             halvings: 0,
+            company: Company::default(),
             replicas: None,
             wal: None,
             checkpoints: None,
@@ -57,6 +60,7 @@ impl Judge {
                 self.limits.blind
             )],
             halvings: self.halvings,
+            alone: false,
         })
     }
 
@@ -133,7 +137,8 @@ impl Judge {
         self.wal(now, seen, &mut reasons);
         self.checkpoints(now, seen, &mut reasons);
         let duty = self.raised.values().copied().fold(1.0, f64::min);
-        Pressure { duty, reasons, halvings: self.halvings }
+        let alone = !self.company.is_there(now, &seen.others, limits.lately());
+        Pressure { duty, reasons, halvings: self.halvings, alone }
     }
 
     /// A number with a level from which it slows us down by half, and one from which it stops us.

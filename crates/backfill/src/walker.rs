@@ -142,15 +142,10 @@ impl<'a> Walker<'a> {
     }
 
     pub(crate) async fn rest(&self, now: &Now, took: Duration, rows: u64) {
-        let sleep = self.pace.sleep(&now.settings, now.pressure.duty, took, rows);
-        if !sleep.is_zero() {
-            let mut changes = self.live.changes();
-            tokio::select! {
-                () = tokio::time::sleep(sleep) => {}
-                _ = changes.changed() => {}
-                () = self.stage.stop.cancelled() => {}
-                () = self.halt.cancelled() => {}
-            }
+        let sleep = self.pace.sleep(&now.settings, &now.pressure, took, rows);
+        tokio::select! {
+            () = self.live.rest(sleep, &self.stage.stop) => {}
+            () = self.halt.cancelled() => {}
         }
     }
 }

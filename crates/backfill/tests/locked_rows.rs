@@ -10,6 +10,7 @@ use crate::bench::{Bench, COUNTING, only, over_both_walks};
 
 over_both_walks! {
     rows_locked_during_the_walk_are_swept_afterwards,
+    the_sweep_rests_for_its_share_of_the_time_as_the_walk_does,
     a_holder_that_never_ends_is_named_and_the_next_run_finishes,
     inserts_of_children_do_not_wait_for_batches,
     an_open_snapshot_does_not_hold_it_up,
@@ -33,6 +34,30 @@ async fn rows_locked_during_the_walk_are_swept_afterwards(walk: Walk) -> Result<
     assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 5_000), "{outcome:?}");
     assert_eq!(bench.touched(1).await?, 5_000);
     assert_eq!(bench.number("SELECT sum(rows_skipped) FROM pgdeploy.backfill_ranges").await?, 50);
+    Ok(())
+}
+
+async fn the_sweep_rests_for_its_share_of_the_time_as_the_walk_does(walk: Walk) -> Result<()> {
+    let mut bench = Bench::walking(walk, "locked_rests", 1_000).await?;
+    bench.settings.lock_timeout = Duration::from_secs(20);
+    bench.settings.min_batch = 20;
+    bench.settings.duty = 0.1;
+    // A row of those that are locked takes a millisecond, 100 of them a second at a tenth of the time.
+    bench
+        .sql("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.001); RETURN NEW; END $$; \
+              CREATE TRIGGER slow BEFORE UPDATE ON t FOR EACH ROW WHEN (OLD.id <= 100) EXECUTE FUNCTION slow()")
+        .await?;
+    let (mut holder, mut watcher) = (bench.other().await?, bench.other().await?);
+    holder.run("BEGIN; SELECT FROM t WHERE id <= 100 FOR UPDATE").await?;
+    let (outcome, released) = tokio::join!(bench.run(COUNTING), async {
+        until_true(&mut watcher, "SELECT state = 'sweeping' FROM pgdeploy.backfills").await?;
+        holder.run("COMMIT").await?;
+        anyhow::Ok(Instant::now())
+    });
+    let (outcome, swept) = (outcome?, released?.elapsed());
+    assert_eq!(only(&outcome).outcome, Verdict::Complete, "{outcome:?}");
+    assert!(swept >= Duration::from_millis(700), "{swept:?}");
+    assert_eq!(bench.touched(1).await?, 1_000);
     Ok(())
 }
 

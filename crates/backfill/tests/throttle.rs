@@ -1,10 +1,11 @@
 //! What on the server slows a backfill down or holds it up (scenarios 22, 23, 24, windows).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use backfill::Verdict;
 use scratch::Server;
+use tokio_util::sync::CancellationToken;
 use trial::until_true;
 
 use crate::bench::{Bench, COUNTING, asks_again, held_up, only};
@@ -164,5 +165,50 @@ async fn a_stop_while_it_is_held_up_is_obeyed_at_once() -> Result<()> {
     bench.stop.cancel();
     let stopped = tokio::time::timeout(Duration::from_secs(1), run).await;
     assert!(stopped??.interrupted);
+    Ok(())
+}
+
+/// An application's session at work, until it is told to stop.
+async fn shop(bench: &Bench) -> Result<impl AsyncFnOnce() -> Result<()> + use<>> {
+    let (mut session, over) = (bench.other().await?, CancellationToken::new());
+    session.run("SET application_name = 'shop'").await?;
+    let told = over.clone();
+    let shop = tokio::spawn(async move {
+        while !told.is_cancelled() {
+            session.run("SELECT pg_sleep(0.01)").await?;
+        }
+        anyhow::Ok(())
+    });
+    Ok(async move || {
+        over.cancel();
+        shop.await?
+    })
+}
+
+#[tokio::test]
+async fn rows_that_become_slower_slow_it_down_only_beside_somebody_else_at_work() -> Result<()> {
+    let server = Server::throwaway()?;
+    let mut times = Vec::new();
+    for name in ["throttle_alone", "throttle_beside"] {
+        server.create_database(name)?;
+        let mut bench = Bench::at(server.url(name)).await?;
+        bench.count(4_000).await?;
+        bench
+            .sql("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM count(*) FROM generate_series(1, 3000); RETURN NEW; END $$; \
+                  CREATE TRIGGER slow BEFORE UPDATE ON t FOR EACH ROW WHEN (OLD.id > 2000) EXECUTE FUNCTION slow()")
+            .await?;
+        (bench.settings.min_batch, bench.settings.max_batch) = (50, 100);
+        bench.settings.throttle.every = Duration::from_millis(50);
+        let others = if times.is_empty() { None } else { Some(shop(&bench).await?) };
+        let started = Instant::now();
+        let outcome = bench.run(COUNTING).await?;
+        times.push(started.elapsed());
+        assert_eq!(only(&outcome).outcome, Verdict::Complete, "{outcome:?}");
+        assert_eq!(bench.touched(1).await?, 4_000);
+        if let Some(end) = others {
+            end().await?;
+        }
+    }
+    assert!(times[1] > times[0].mul_f64(1.5), "{times:?}");
     Ok(())
 }

@@ -1,16 +1,18 @@
 //! A full-table correlated UPDATE in several shapes, with and without an application beside it: time, WAL, heap growth,
 //! and what the application felt.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use postgres::{Row, Session, Target};
 use scratch::Server;
 use secrecy::SecretString;
 
+use crate::cores;
+use crate::measured::{Measured, Rounds, table};
 use crate::shapes::{Shape, shapes};
 use crate::table::Table;
-use crate::traffic::{Felt, Traffic};
+use crate::traffic::{CLIENTS, Felt, Traffic};
 
 /// About 200 bytes a row, two indexes beside the key; two calls a lead in random order.
 const DATA: &str = "SET synchronous_commit = off; SET maintenance_work_mem = '512MB'; SET work_mem = '256MB'; SELECT setseed(0.42);
@@ -34,21 +36,12 @@ INSERT INTO call_log (lead_id, direction, created_at) SELECT {lead}, CASE WHEN r
 ALTER TABLE call_log ADD PRIMARY KEY (id);
 CREATE INDEX ON call_log (lead_id, created_at DESC);";
 
-#[derive(Debug, Clone, Copy)]
-struct Measured {
-    seconds: f64,
-    wal: f64,
-    growth: f64,
-    memory: f64,
-    felt: Felt,
-}
-
 /// A full-table correlated UPDATE in several shapes
 #[derive(Debug, clap::Args)]
 pub(crate) struct Backfill {
-    /// Rows of the table that is filled.
-    #[arg(long, default_value_t = 1_000_000)]
-    rows: u64,
+    /// Rows of the table that is filled; of several, the first are the fewest.
+    #[arg(long, value_delimiter = ',', default_value = "1000000")]
+    rows: Vec<u64>,
     /// Rounds; the medians count.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -58,7 +51,10 @@ pub(crate) struct Backfill {
     /// Statements per second of an application beside it; 0 is none.
     #[arg(long, default_value_t = 0)]
     traffic: u64,
-    /// The application and its sessions on a core of their own, the backfill and its sessions on another.
+    /// In the place of --traffic: as many as keep half of the cores busy.
+    #[arg(long)]
+    half: bool,
+    /// The application and its sessions on a core of their own, everything else on another.
     #[arg(long)]
     apart: bool,
     /// Only these shapes.
@@ -67,6 +63,24 @@ pub(crate) struct Backfill {
 
 impl Backfill {
     pub(crate) async fn measure(&self) -> Result<Table> {
+        let (mut sizes, mut rates) = (Vec::new(), Vec::new());
+        for rows in &self.rows {
+            let (rounds, rate) = self.of_size(*rows).await?;
+            sizes.push(rounds);
+            rates.push(rate.to_string());
+        }
+        let key = if self.uuid { "uuid" } else { "bigint" };
+        let with = self.half || self.traffic > 0;
+        let beside = match (with, self.apart) {
+            (false, _) => "no traffic".to_owned(),
+            (true, true) => format!("{} statements a second on a core of their own", rates.join(", ")),
+            (true, false) => format!("{} statements a second on the same cores", rates.join(", ")),
+        };
+        let title = format!("correlated UPDATE, {key} key, {beside}, medians of {}", self.rounds);
+        Ok(table(title, &sizes, with))
+    }
+
+    async fn of_size(&self, rows: u64) -> Result<(Rounds, u64)> {
         let server = Server::builder()
             .setting("fsync", "on")
             .setting("full_page_writes", "on")
@@ -81,122 +95,100 @@ impl Backfill {
             true => ("uuid", "md5(g::text)::uuid", "md5(s::text)::uuid"),
             false => ("bigint", "g", "s"),
         };
-        let data = DATA.replace("{rows}", &self.rows.to_string());
+        let data = DATA.replace("{rows}", &rows.to_string());
         session.run(&data.replace("{key}", key).replace("{value}", value).replace("{lead}", lead)).await?;
         session.run("VACUUM (FREEZE, ANALYZE)").await?;
         session.close().await;
+        if self.apart {
+            // The server's own processes are on the backfill's side: it is what keeps them busy.
+            cores::pin(std::process::id(), 0)?;
+            cores::pin_family(server.pid().context("a server that runs")?, 0)?;
+        }
         let shapes: Vec<Shape> = shapes()
             .into_iter()
             .filter(|shape| self.shapes.is_empty() || self.shapes.iter().any(|name| name == shape.name))
             .collect();
-        let mut results: Vec<Vec<Measured>> = shapes.iter().map(|_| Vec::new()).collect();
-        let mut idle = Vec::new();
+        let rate = match self.half {
+            true => self.half(&server, rows).await?,
+            false => self.traffic,
+        };
+        let idle = Some(("idle", Vec::new())).filter(|_| rate > 0);
+        let shaped = shapes.iter().map(|shape| (shape.name, Vec::new()));
+        let mut rounds = Rounds { rows, shapes: idle.into_iter().chain(shaped).collect() };
         for _ in 0..self.rounds {
-            if self.traffic > 0 {
-                idle.push(self.run(&server, None).await?);
-            }
-            for (shape, all) in shapes.iter().zip(&mut results) {
-                all.push(self.run(&server, Some(shape)).await?);
+            for (name, all) in &mut rounds.shapes {
+                let shape = shapes.iter().find(|shape| shape.name == *name);
+                all.push(self.run(&server, (rows, rate), shape).await?);
             }
         }
-        let mut medians: Vec<_> =
-            shapes.iter().zip(&results).map(|(shape, all)| (shape.name, median(all))).collect();
-        let single = medians.iter().find(|(name, _)| *name == "single").map(|(_, measured)| *measured);
-        if !idle.is_empty() {
-            medians.insert(0, ("idle", median(&idle)));
-        }
-        Ok(self.table(&medians, single))
+        Ok((rounds, rate))
     }
 
-    fn table(&self, medians: &[(&'static str, Measured)], single: Option<Measured>) -> Table {
-        let key = if self.uuid { "uuid" } else { "bigint" };
-        let beside = match (self.traffic, self.apart) {
-            (0, _) => "no traffic".to_owned(),
-            (rate, true) => format!("{rate} statements a second on a core of their own"),
-            (rate, false) => format!("{rate} statements a second on the same cores"),
-        };
-        let title = format!(
-            "correlated UPDATE of {} rows, {key} key, {beside}, medians of {}",
-            self.rows, self.rounds
-        );
-        let mut columns =
-            vec!["shape", "seconds", "of single", "WAL MB", "of single", "heap growth", "client MB"];
-        if self.traffic > 0 {
-            columns.extend(["p50 ms", "p99 ms", "worst ms", "over 50 ms", "statements/s"]);
+    /// How many statements a second keep half of the cores busy: what the application alone comes to, and how busy they
+    /// are by it.
+    async fn half(&self, server: &Server, rows: u64) -> Result<u64> {
+        let (_, session) = fresh(server).await?;
+        let traffic = self.traffic(server, (rows, None)).await?;
+        let (busy, started) = (cores::ticks(), SystemTime::now());
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let busy = cores::busy(busy);
+        let felt = traffic.stop(started)?;
+        session.close().await;
+        Ok((felt.per_second * 0.5 / busy.max(0.5)) as u64)
+    }
+
+    /// The application, warmed up.
+    async fn traffic(&self, server: &Server, (rows, rate): (u64, Option<u64>)) -> Result<Traffic> {
+        let core = self.apart.then_some(1);
+        let traffic = Traffic::start(server, "run", (rows, self.uuid, rate), core)?;
+        let mut session = Target::parse(&SecretString::from(server.url("run")))?.connect("admin").await?;
+        let sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench'";
+        let mut seen = session.all(sessions).await?;
+        while seen.len() < CLIENTS {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            seen = session.all(sessions).await?;
         }
-        let mut table = Table::new(title, &columns);
-        for (name, measured) in medians {
-            let ratio = |value: f64, of: fn(&Measured) -> f64| match &single {
-                Some(single) if *name != "idle" => format!("{:.2}", value / of(single)),
-                _ => String::new(),
-            };
-            let mut cells = vec![
-                (*name).to_owned(),
-                format!("{:.2}", measured.seconds),
-                ratio(measured.seconds, |single| single.seconds),
-                format!("{:.0}", measured.wal / 1e6),
-                ratio(measured.wal, |single| single.wal),
-                format!("{:+.0} %", measured.growth * 100.0),
-                format!("{:.0}", measured.memory),
-            ];
-            if self.traffic > 0 {
-                let felt = measured.felt;
-                cells.extend([
-                    format!("{:.1}", felt.p50),
-                    format!("{:.1}", felt.p99),
-                    format!("{:.0}", felt.worst),
-                    felt.over_50.to_string(),
-                    format!("{:.0}", felt.per_second),
-                ]);
+        if let Some(core) = core {
+            for row in seen {
+                cores::pin(row.try_get::<i32, _>(0)?.unsigned_abs(), core as usize)?;
             }
-            table.row(cells);
         }
-        table
+        session.close().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(traffic)
     }
 
     /// One run of a shape on a fresh copy; without one, the application alone for a while.
-    async fn run(&self, server: &Server, shape: Option<&Shape>) -> Result<Measured> {
-        let admin = Target::parse(&SecretString::from(server.url("postgres")))?;
-        let mut session = admin.connect("admin").await?;
-        session.run("DROP DATABASE IF EXISTS run WITH (FORCE)").await?;
-        session.run("CREATE DATABASE run TEMPLATE template STRATEGY FILE_COPY").await?;
-        session.close().await;
-        let target = Target::parse(&SecretString::from(server.url("run")))?;
-        let mut session = target.connect("admin").await?;
-        session
-            .run("SELECT pg_prewarm(c.oid) FROM pg_class c WHERE c.relname ~ '^(leads|call_log)' AND c.relkind IN ('r', 'i')")
-            .await?;
-        session.run("CHECKPOINT").await?;
-        let core = self.apart.then_some(1);
-        let traffic = match self.traffic {
+    async fn run(
+        &self,
+        server: &Server,
+        (rows, rate): (u64, u64),
+        shape: Option<&Shape>,
+    ) -> Result<Measured> {
+        let (target, mut session) = fresh(server).await?;
+        let traffic = match rate {
             0 => None,
-            rate => Some(Traffic::start(server, "run", (self.rows, self.uuid, rate), core)?),
+            rate => Some(self.traffic(server, (rows, Some(rate))).await?),
         };
-        let pinning = self.apart.then(|| tokio::spawn(pin(target.clone())));
-        if traffic.is_some() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
         let (wal, heap) = (number(&mut session, WAL).await?, number(&mut session, HEAP).await?);
-        let started = Instant::now();
+        let (started, began, busy) = (Instant::now(), SystemTime::now(), cores::ticks());
         let stands_for = match shape {
             None => {
                 tokio::time::sleep(Duration::from_secs(8)).await;
                 None
             }
-            Some(shape) => shape.how.run(&target, self.rows).await?,
+            Some(shape) => shape.how.run(&target, rows).await?,
         };
         let elapsed = started.elapsed().as_secs_f64();
+        let busy = cores::busy(busy);
         let seconds = stands_for.unwrap_or(elapsed);
         let scale = seconds / elapsed;
         let wal = (number(&mut session, WAL).await? - wal) * scale;
         let growth = (number(&mut session, HEAP).await? / heap - 1.0) * scale;
         let felt = match traffic {
-            Some(traffic) => traffic.stop(elapsed + 1.0)?,
+            Some(traffic) => traffic.stop(began)?,
             None => Felt::default(),
         };
-        if let Some(pinning) = pinning {
-            pinning.abort();
-        }
         if shape.is_some() && stands_for.is_none() {
             let left =
                 number(&mut session, "SELECT count(*)::float8 FROM leads WHERE last_call_direction IS NULL")
@@ -204,29 +196,24 @@ impl Backfill {
             anyhow::ensure!(left == 0.0, "{left} rows are left");
         }
         session.close().await;
-        Ok(Measured { seconds, wal, growth, memory: memory(), felt })
+        Ok(Measured { seconds, wal, growth, memory: memory(), busy, felt })
     }
 }
 
-/// Keeps the application's sessions on one core and everybody else's on the other.
-async fn pin(target: Target) {
-    let Ok(mut session) = target.connect("admin").await else { return };
-    loop {
-        let looked = session
-            .all("SELECT pid, application_name = 'pgbench' FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
-            .await;
-        for row in looked.unwrap_or_default() {
-            let (Ok(pid), Ok(application)) = (row.try_get::<i32, _>(0), row.try_get::<bool, _>(1)) else {
-                continue;
-            };
-            let core = if application { "1" } else { "0" };
-            let _ = std::process::Command::new("taskset")
-                .args(["-pc", core, &pid.to_string()])
-                .stdout(std::process::Stdio::null())
-                .status();
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+/// A fresh copy of the data, in memory, right behind a checkpoint.
+async fn fresh(server: &Server) -> Result<(Target, Session)> {
+    let admin = Target::parse(&SecretString::from(server.url("postgres")))?;
+    let mut session = admin.connect("admin").await?;
+    session.run("DROP DATABASE IF EXISTS run WITH (FORCE)").await?;
+    session.run("CREATE DATABASE run TEMPLATE template STRATEGY FILE_COPY").await?;
+    session.close().await;
+    let target = Target::parse(&SecretString::from(server.url("run")))?;
+    let mut session = target.connect("admin").await?;
+    session
+        .run("SELECT pg_prewarm(c.oid) FROM pg_class c WHERE c.relname ~ '^(leads|call_log)' AND c.relkind IN ('r', 'i')")
+        .await?;
+    session.run("CHECKPOINT").await?;
+    Ok((target, session))
 }
 
 /// The greatest memory of this process so far, in MB.
@@ -241,25 +228,4 @@ const HEAP: &str = "SELECT pg_relation_size('leads')::float8";
 
 async fn number(session: &mut Session, text: &str) -> Result<f64> {
     Ok(session.one(text).await?.try_get(0)?)
-}
-
-fn median(all: &[Measured]) -> Measured {
-    let of = |value: fn(&Measured) -> f64| {
-        let mut values: Vec<_> = all.iter().map(value).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    Measured {
-        seconds: of(|measured| measured.seconds),
-        wal: of(|measured| measured.wal),
-        growth: of(|measured| measured.growth),
-        memory: of(|measured| measured.memory),
-        felt: Felt {
-            p50: of(|measured| measured.felt.p50),
-            p99: of(|measured| measured.felt.p99),
-            worst: of(|measured| measured.felt.worst),
-            over_50: of(|measured| measured.felt.over_50 as f64) as u64,
-            per_second: of(|measured| measured.felt.per_second),
-        },
-    }
 }

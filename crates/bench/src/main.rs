@@ -6,10 +6,12 @@
 mod adopt;
 mod backfill;
 mod chaos;
+mod cores;
 mod fleet;
 mod guard;
 mod index;
 mod lossy;
+mod measured;
 mod migrations;
 mod shapes;
 mod stall;

@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use scratch::Server;
+
+/// Sessions of the application.
+pub(crate) const CLIENTS: usize = 8;
 
 /// What the application felt.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,11 +29,12 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Starts reads and writes of random rows, two statements a transaction, `rate` statements a second.
+    /// Starts reads and writes of random rows, two statements a transaction, `rate` statements a second; without one, as
+    /// many as it comes to.
     pub(crate) fn start(
         server: &Server,
         database: &str,
-        (rows, uuid, rate): (u64, bool, u64),
+        (rows, uuid, rate): (u64, bool, Option<u64>),
         core: Option<u32>,
     ) -> Result<Self> {
         let directory = std::env::temp_dir().join(format!("pgdeploy-traffic-{}", std::process::id()));
@@ -53,20 +58,20 @@ impl Traffic {
             }
             None => Command::new(program),
         };
-        let transactions = (rate / 2).max(1).to_string();
+        if let Some(rate) = rate {
+            command.args(["-R", &(rate / 2).max(1).to_string()]);
+        }
         let child = command
             .args([
                 "-n",
                 "-c",
-                "8",
+                &CLIENTS.to_string(),
                 "-j",
                 "1",
                 "-T",
                 "3600",
                 "-l",
                 "--log-prefix=felt",
-                "-R",
-                &transactions,
                 "-f",
             ])
             .arg(&script)
@@ -82,29 +87,34 @@ impl Traffic {
         Ok(Self { child, directory })
     }
 
-    /// Stops it. What was felt from `from` seconds after the start on.
-    pub(crate) fn stop(mut self, seconds: f64) -> Result<Felt> {
+    /// Stops it. What was felt since `began`.
+    pub(crate) fn stop(mut self, began: SystemTime) -> Result<Felt> {
+        let ended = SystemTime::now();
         // An interrupt lets it write its log to the end.
         let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
         self.child.wait()?;
-        let felt = read(&self.directory, seconds)?;
+        let felt = read(&self.directory, (epoch(began), epoch(ended)))?;
         let _ = std::fs::remove_dir_all(&self.directory);
         Ok(felt)
     }
 }
 
-/// `client transaction latency script epoch micros lag`: two statements in a transaction.
-fn read(directory: &Path, seconds: f64) -> Result<Felt> {
+fn epoch(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// `client transaction latency script epoch micros lag`: two statements in a transaction. Those that ended in a time.
+fn read(directory: &Path, (began, ended): (f64, f64)) -> Result<Felt> {
     let mut latencies = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("felt")) {
             let text = std::fs::read_to_string(&path)?;
-            latencies.extend(
-                text.lines()
-                    .filter_map(|line| line.split(' ').nth(2)?.parse::<f64>().ok())
-                    .map(|us| us / 1000.0),
-            );
+            latencies.extend(text.lines().filter_map(|line| {
+                let fields: Vec<f64> = line.split(' ').map(|field| field.parse().unwrap_or(0.0)).collect();
+                let at = fields.get(4)? + fields.get(5)? / 1e6;
+                (at >= began && at <= ended).then_some(fields[2] / 1000.0)
+            }));
         }
     }
     latencies.sort_by(f64::total_cmp);
@@ -114,6 +124,6 @@ fn read(directory: &Path, seconds: f64) -> Result<Felt> {
         p99: at(0.99),
         worst: latencies.last().copied().unwrap_or(0.0),
         over_50: latencies.iter().filter(|latency| **latency > 50.0).count() as u64,
-        per_second: latencies.len() as f64 * 2.0 / seconds.max(0.1),
+        per_second: latencies.len() as f64 * 2.0 / (ended - began).max(0.1),
     })
 }
