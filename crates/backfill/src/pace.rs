@@ -14,8 +14,8 @@ const MEMORY: Duration = Duration::from_secs(60);
 const ROWS: u64 = 20;
 /// Batches that are judged together.
 const RECENT: usize = 12;
-/// Batches between two steps.
-const PATIENCE: u32 = 12;
+/// Batches between two steps, and at most before a faster one: each time that it did not last, the next is tried later.
+const PATIENCE: (u32, u32) = (12, 192);
 /// Where a row counts as slower, much slower, and as quick as before, against the best.
 const SLOWER: (f64, f64, f64) = (1.5, 3.0, 1.25);
 /// The share of batches that counts as the best.
@@ -27,12 +27,16 @@ pub(crate) struct Pace {
     /// When, of which kind, and milliseconds per row.
     batches: VecDeque<(Instant, i32, f64)>,
     duty: f64,
+    /// Batches since the last step, and before a faster one.
     since: u32,
+    patience: u32,
+    /// The last step was one to go faster.
+    is_trial: bool,
 }
 
 impl Pace {
     pub(crate) fn new() -> Self {
-        Self { batches: VecDeque::new(), duty: 1.0, since: 0 }
+        Self { batches: VecDeque::new(), duty: 1.0, since: 0, patience: PATIENCE.0, is_trial: false }
     }
 
     /// Learns from a committed batch. Only batches of a kind are compared: the rows of a chunk's first stripe leave their
@@ -48,21 +52,28 @@ impl Pace {
             self.batches.pop_front();
         }
         self.since += 1;
-        if self.batches.len() < 3 * RECENT || self.since < PATIENCE {
+        if self.batches.len() < 3 * RECENT || self.since < PATIENCE.0 {
             return;
+        }
+        if self.is_trial && self.since >= 4 * PATIENCE.0 {
+            // It lasted.
+            (self.is_trial, self.patience) = (false, PATIENCE.0);
         }
         let slower = self.slower();
         let duty = if slower > SLOWER.1 {
             0.25
         } else if slower > SLOWER.0 {
             self.duty.min(0.5)
-        } else if slower < SLOWER.2 {
+        } else if slower < SLOWER.2 && self.since >= self.patience {
             (self.duty * 2.0).min(1.0)
         } else {
             self.duty
         };
+        if duty < self.duty && self.is_trial {
+            self.patience = (self.patience * 2).min(PATIENCE.1);
+        }
         if duty != self.duty {
-            (self.duty, self.since) = (duty, 0);
+            (self.is_trial, self.duty, self.since) = (duty > self.duty, duty, 0);
         }
     }
 
@@ -137,6 +148,32 @@ mod tests {
         assert_eq!(pace.duty, 0.5);
         run(&mut pace, &mut now, 20, 10);
         assert_eq!(pace.duty, 1.0);
+    }
+
+    #[test]
+    fn a_faster_pace_that_did_not_last_is_tried_later_each_time() {
+        let (mut pace, mut now) = (Pace::new(), Instant::now());
+        run(&mut pace, &mut now, 100, 10);
+        let mut slow = Vec::new();
+        for _ in 0..8 {
+            // Half of the time harms nobody, all of it does.
+            let mut batches = 0;
+            while pace.duty < 1.0 {
+                run(&mut pace, &mut now, 1, 10);
+                batches += 1;
+            }
+            slow.push(batches);
+            while pace.duty == 1.0 {
+                run(&mut pace, &mut now, 1, 20);
+            }
+        }
+        assert!(
+            slow[0] < slow[2] && slow[2] < slow[4] && slow[4] < slow[5] && slow[6] == slow[7],
+            "{slow:?}"
+        );
+        // Where it lasts, all is forgotten.
+        run(&mut pace, &mut now, 400, 10);
+        assert_eq!((pace.duty, pace.patience), (1.0, PATIENCE.0));
     }
 
     #[test]

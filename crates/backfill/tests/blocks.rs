@@ -42,7 +42,7 @@ async fn several_workers_share_a_table_also_while_they_are_killed() -> Result<()
 
 #[tokio::test]
 async fn a_range_whose_worker_has_died_is_taken_over_when_its_lease_is_over() -> Result<()> {
-    let mut bench = Bench::counting("blocks_died", 20_000).await?;
+    let mut bench = Bench::counting("blocks_died", 8_000).await?;
     bench.slow();
     let mut other = bench.other().await?;
     let (outcome, expiry) = tokio::join!(bench.run(COUNTING), async {
@@ -61,8 +61,8 @@ async fn a_range_whose_worker_has_died_is_taken_over_when_its_lease_is_over() ->
     let (before, after) = expiry?;
     assert_eq!(before, after, "whoever lost the lease wrote on");
     let outcome = outcome?;
-    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 20_000), "{outcome:?}");
-    assert_eq!(bench.touched(1).await?, 20_000);
+    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 8_000), "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 8_000);
     assert!(bench.number("SELECT sum(take_overs) FROM pgdeploy.backfill_ranges").await? > 0);
     Ok(())
 }

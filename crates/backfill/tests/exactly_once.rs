@@ -17,7 +17,7 @@ over_both_walks! {
 }
 
 async fn killed_backends_cost_no_row_and_no_second_touch(walk: Walk) -> Result<()> {
-    let mut bench = Bench::walking(walk, "once_terminated", 20_000).await?;
+    let mut bench = Bench::walking(walk, "once_terminated", 12_000).await?;
     bench.settings.batch_size = 200;
     bench.settings.max_batch = 200;
     bench.settings.pause = Duration::from_millis(5);
@@ -25,8 +25,7 @@ async fn killed_backends_cost_no_row_and_no_second_touch(walk: Walk) -> Result<(
     let kills = async {
         let mut kills = 0;
         for round in 1..=15 {
-            until_true(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 1_000))
-                .await?;
+            until_true(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 600)).await?;
             kills += kill(&mut killer, "pg_terminate_backend", 9).await?;
         }
         anyhow::Ok(kills)
@@ -34,8 +33,8 @@ async fn killed_backends_cost_no_row_and_no_second_touch(walk: Walk) -> Result<(
     let (outcome, kills) = tokio::join!(bench.run(COUNTING), kills);
     let outcome = outcome?;
     assert!(kills? >= 10);
-    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 20_000), "{outcome:?}");
-    assert_eq!(bench.touched(1).await?, 20_000);
+    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 12_000), "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 12_000);
     Ok(())
 }
 
@@ -64,7 +63,7 @@ async fn runs_that_vanish_are_taken_over_at_the_cursor(walk: Walk) -> Result<()>
 async fn a_runner_whose_lease_was_taken_over_writes_nothing_more(walk: Walk) -> Result<()> {
     let mut bench = Bench::walking(walk, "once_fenced", 10_000).await?;
     bench.slow();
-    bench.settings.budget = Duration::from_secs(3);
+    bench.settings.budget = Duration::from_secs(2);
     let mut other = bench.other().await?;
     let (outcome, seen) = tokio::join!(bench.run(COUNTING), async {
         until_true(&mut other, "SELECT count(*) >= 500 FROM t WHERE done").await?;
@@ -87,7 +86,7 @@ async fn a_runner_whose_lease_was_taken_over_writes_nothing_more(walk: Walk) -> 
 
 #[tokio::test]
 async fn a_row_of_the_ledger_that_somebody_has_frozen_is_waited_for_within_reason() -> Result<()> {
-    let mut bench = Bench::walking(Walk::Keyset, "once_frozen", 20_000).await?;
+    let mut bench = Bench::walking(Walk::Keyset, "once_frozen", 6_000).await?;
     bench.slow();
     bench.settings.budget = Duration::from_millis(300);
     assert_eq!(only(&bench.run(COUNTING).await?).outcome, Verdict::Incomplete);
@@ -111,12 +110,12 @@ async fn a_row_of_the_ledger_that_somebody_has_frozen_is_waited_for_within_reaso
     bench.stop = Default::default();
     bench.settings.pause = Duration::ZERO;
     assert_eq!(only(&bench.run(COUNTING).await?).outcome, Verdict::Complete);
-    assert_eq!(bench.touched(1).await?, 20_000);
+    assert_eq!(bench.touched(1).await?, 6_000);
     Ok(())
 }
 
 async fn a_budget_ends_it_and_the_next_runs_finish_it(walk: Walk) -> Result<()> {
-    let mut bench = Bench::walking(walk, "once_budget", 10_000).await?;
+    let mut bench = Bench::walking(walk, "once_budget", 5_000).await?;
     bench.slow();
     bench.settings.budget = Duration::from_millis(400);
     let outcome = bench.run(COUNTING).await?;
@@ -132,8 +131,8 @@ async fn a_budget_ends_it_and_the_next_runs_finish_it(walk: Walk) -> Result<()> 
         runs += 1;
         assert!(runs < 50);
     }
-    assert_eq!(bench.touched(1).await?, 10_000);
-    assert_eq!(bench.number("SELECT sum(rows_scanned) FROM pgdeploy.backfill_ranges").await?, 10_000);
+    assert_eq!(bench.touched(1).await?, 5_000);
+    assert_eq!(bench.number("SELECT sum(rows_scanned) FROM pgdeploy.backfill_ranges").await?, 5_000);
     Ok(())
 }
 

@@ -119,7 +119,7 @@ async fn what_a_pending_migration_may_create_is_waited_for() -> Result<()> {
 
 #[tokio::test]
 async fn roles_with_odd_settings_make_no_difference() -> Result<()> {
-    let mut bench = Bench::counting("bad_settings", 5_000).await?;
+    let mut bench = Bench::counting("bad_settings", 2_000).await?;
     bench
         .sql("ALTER DATABASE bad_settings SET default_transaction_isolation = 'serializable'; \
               ALTER DATABASE bad_settings SET statement_timeout = '100ms'; \
@@ -131,8 +131,8 @@ async fn roles_with_odd_settings_make_no_difference() -> Result<()> {
     bench.settings.min_batch = 1_000;
     let statement = "UPDATE t SET touched = touched + 1, done = pg_sleep(0.0002) IS NOT NULL WHERE NOT done";
     let outcome = bench.run(statement).await?;
-    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 5_000), "{outcome:?}");
-    assert_eq!(bench.touched(1).await?, 5_000);
+    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 2_000), "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 2_000);
     Ok(())
 }
 

@@ -15,17 +15,17 @@ over_both_walks! {
 }
 
 async fn a_low_key_that_is_committed_late_is_found(walk: Walk) -> Result<()> {
-    let mut bench = Bench::walking(walk, "new_late", 10_000).await?;
+    let mut bench = Bench::walking(walk, "new_late", 5_000).await?;
     bench.slow();
     bench.sql("DELETE FROM t WHERE id = 3").await?;
     let (mut late, mut watcher) = (bench.other().await?, bench.other().await?);
     late.run("BEGIN; INSERT INTO t (id) VALUES (3)").await?;
     let run = bench.beside(&[("0001_a.sql", COUNTING)]).await?;
-    until_true(&mut watcher, "SELECT count(*) > 2000 FROM t WHERE done").await?;
+    until_true(&mut watcher, "SELECT count(*) > 1000 FROM t WHERE done").await?;
     late.run("COMMIT").await?;
     let outcome = run.await?;
-    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 10_000), "{outcome:?}");
-    assert_eq!(bench.touched(1).await?, 10_000);
+    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 5_000), "{outcome:?}");
+    assert_eq!(bench.touched(1).await?, 5_000);
     Ok(())
 }
 
@@ -40,7 +40,7 @@ async fn rows_of_the_old_kind_that_keep_coming_are_told_or_done(walk: Walk) -> R
             id += 1;
         }
     });
-    bench.settings.budget = Duration::from_secs(3);
+    bench.settings.budget = Duration::from_secs(2);
     let outcome = bench.run(COUNTING).await?;
     over.cancel();
     inserting.await?;

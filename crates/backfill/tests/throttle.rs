@@ -16,7 +16,7 @@ const FILES: [(&str, &str); 1] = [("0001_a.sql", COUNTING)];
 async fn own(server: &Server, name: &str) -> Result<Bench> {
     server.create_database(name)?;
     let mut bench = Bench::at(server.url(name)).await?;
-    bench.count(20_000).await?;
+    bench.count(10_000).await?;
     bench.slow();
     bench.settings.throttle.every = Duration::from_millis(50);
     Ok(bench)
@@ -34,7 +34,7 @@ async fn a_slot_that_nobody_reads_holds_it_up_until_it_is_dropped() -> Result<()
     bench.sql("SELECT pg_drop_replication_slot('gone')").await?;
     let outcome = run.await?;
     assert_eq!(only(&outcome).outcome, Verdict::Complete, "{outcome:?}");
-    assert_eq!(bench.touched(1).await?, 20_000);
+    assert_eq!(bench.touched(1).await?, 10_000);
     Ok(())
 }
 
@@ -77,7 +77,7 @@ async fn an_old_snapshot_slows_it_down_and_an_older_one_holds_it_up() -> Result<
     holder.run("COMMIT").await?;
     let outcome = run.await?;
     assert_eq!(only(&outcome).outcome, Verdict::Complete, "{outcome:?}");
-    assert_eq!(bench.touched(1).await?, 20_000);
+    assert_eq!(bench.touched(1).await?, 10_000);
     Ok(())
 }
 
@@ -125,7 +125,7 @@ async fn rows_that_were_locked_are_not_swept_while_it_is_held_up() -> Result<()>
     other.run("SELECT pg_drop_replication_slot('gone')").await?;
     let outcome = run.await?;
     assert_eq!(only(&outcome).outcome, Verdict::Complete, "{outcome:?}");
-    assert_eq!(bench.touched(1).await?, 20_000);
+    assert_eq!(bench.touched(1).await?, 10_000);
     Ok(())
 }
 

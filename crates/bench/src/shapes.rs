@@ -55,6 +55,24 @@ pub(crate) fn shapes() -> Vec<Shape> {
     ]
 }
 
+/// Ours in other ways, each only where it is asked for: what helps the application.
+pub(crate) fn variants() -> Vec<Shape> {
+    let full = Settings {
+        budget: Duration::from_secs(3600),
+        throttle: Throttle { congestion: false, ..Throttle::default() },
+        ..Settings::default()
+    };
+    let ours = |name, settings| Shape { name, how: How::Ours(Box::new(settings)) };
+    vec![
+        ours("ours-5ms", Settings { target: Duration::from_millis(5), ..full.clone() }),
+        ours("ours-10ms", Settings { target: Duration::from_millis(10), ..full.clone() }),
+        ours("ours-half-duty", Settings { duty: 0.5, ..full.clone() }),
+        ours("ours-5ms-half-duty", Settings { target: Duration::from_millis(5), duty: 0.5, ..full.clone() }),
+        ours("ours-quarter-duty", Settings { duty: 0.25, ..full.clone() }),
+        ours("ours-5ms-quarter-duty", Settings { target: Duration::from_millis(5), duty: 0.25, ..full }),
+    ]
+}
+
 impl How {
     /// Runs it to its end; for how many seconds' worth of work it stands in for, where it was cut short.
     pub(crate) async fn run(&self, target: &Target, rows: u64) -> Result<Option<f64>> {
