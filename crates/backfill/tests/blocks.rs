@@ -22,8 +22,11 @@ async fn several_workers_share_a_table_also_while_they_are_killed() -> Result<()
     let kills = async {
         let mut kills = 0;
         for round in 1..=12 {
-            until_true(&mut killer, &format!("SELECT count(*) >= {} FROM t WHERE done", round * 10_000))
-                .await?;
+            // Those of the round before may not be back yet.
+            let sessions = "SELECT FROM pg_stat_activity WHERE application_name = 'pgdeploy/backfill' AND datname = current_database()";
+            let far =
+                format!("SELECT count(*) >= {} AND EXISTS ({sessions}) FROM t WHERE done", round * 10_000);
+            until_true(&mut killer, &far).await?;
             // One of them, any of them, or all.
             let limit = 1 + round % 3;
             kills += kill(&mut killer, "pg_terminate_backend", limit).await?;

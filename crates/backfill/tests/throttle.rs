@@ -194,7 +194,7 @@ async fn rows_that_become_slower_slow_it_down_only_beside_somebody_else_at_work(
         let mut bench = Bench::at(server.url(name)).await?;
         bench.count(4_000).await?;
         bench
-            .sql("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM count(*) FROM generate_series(1, 3000); RETURN NEW; END $$; \
+            .sql("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM count(*) FROM generate_series(1, 8000); RETURN NEW; END $$; \
                   CREATE TRIGGER slow BEFORE UPDATE ON t FOR EACH ROW WHEN (OLD.id > 2000) EXECUTE FUNCTION slow()")
             .await?;
         (bench.settings.min_batch, bench.settings.max_batch) = (50, 100);

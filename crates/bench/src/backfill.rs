@@ -90,6 +90,9 @@ impl Backfill {
             .setting("full_page_writes", "on")
             .setting("shared_buffers", "1GB")
             .setting("max_wal_size", "8GB")
+            // Segments of the log are used again, as on a server that has been at work for long: a new one is filled
+            // with zeros first, and every commit waits for that.
+            .setting("min_wal_size", "4GB")
             .setting("checkpoint_timeout", "1h")
             .start()?;
         server.create_database("template")?;
