@@ -27,17 +27,18 @@ impl Identity {
     /// Asks git, which takes longer than what is done meanwhile.
     pub(crate) fn ask(actor: Option<&str>, directory: &Path) -> Self {
         let told = told(actor);
-        let git = |place: &Path, arguments: &[&str]| {
+        let git = |useful: bool, place: &Path, arguments: &[&str]| {
+            if !useful {
+                return Question(None);
+            }
             let mut command = Command::new("git");
             command.arg("-C").arg(place).args(arguments);
             Question::ask(command)
         };
-        let email = match &told {
-            Some(_) => Question(None),
-            None => git(Path::new("."), &["config", "user.email"]),
-        };
-        let head = git(directory, &["rev-parse", "HEAD"]);
-        let changed = git(directory, &["status", "--porcelain", "--untracked-files=normal", "--", "."]);
+        let email = git(told.is_none(), Path::new("."), &["config", "user.email"]);
+        let here = may_be_checkout(directory);
+        let head = git(here, directory, &["rev-parse", "HEAD"]);
+        let changed = git(here, directory, &["status", "--porcelain", "--untracked-files=normal", "--", "."]);
         Self { told, email, head, changed }
     }
 
@@ -110,7 +111,7 @@ pub(crate) fn authors(directory: &Path, files: Vec<PathBuf>) -> (Authors, Option
         ".",
     ]);
     let Some(log) = log else {
-        let is_checkout = directory.canonicalize().is_ok_and(|full| full.ancestors().any(is_git));
+        let is_checkout = is_checkout(directory);
         let why = "git cannot read the history of this checkout";
         let unknown = AuthorsUnknown { files, why, next: "git log; it says what is in its way" };
         return (Vec::new(), is_checkout.then_some(unknown));
@@ -145,8 +146,14 @@ pub(crate) fn authors(directory: &Path, files: Vec<PathBuf>) -> (Authors, Option
     (known.into_iter().collect(), unknown)
 }
 
-fn is_git(directory: &Path) -> bool {
-    directory.join(".git").exists()
+fn is_checkout(directory: &Path) -> bool {
+    let is_git = |directory: &Path| directory.join(".git").exists();
+    directory.canonicalize().is_ok_and(|full| full.ancestors().any(is_git))
+}
+
+/// Git may be told by a variable where its repository is.
+fn may_be_checkout(directory: &Path) -> bool {
+    std::env::var_os("GIT_DIR").is_some() || is_checkout(directory)
 }
 
 /// A program that was asked something and may not have answered yet. Starting it takes as long as its answer, and so

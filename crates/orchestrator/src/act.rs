@@ -3,9 +3,9 @@
 use postgres::{Clerk, RunLock};
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::bootstrap;
 use crate::deployment::Deployment;
 use crate::failure::{Failure, Verdict};
+use crate::foundation::bootstrap;
 use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::record::{Record, Recorder};

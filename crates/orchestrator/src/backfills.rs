@@ -7,9 +7,9 @@ use postgres::ledger::Component;
 use postgres::{Row, Session, query};
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::{bootstrap_with, take_lock};
 use crate::event::Event;
 use crate::failure::{Failure, Verdict};
+use crate::foundation::bootstrap_with;
 use crate::gate::Patrol;
 use crate::ledger::FOR_BACKFILLS;
 use crate::reach;
@@ -239,7 +239,7 @@ pub(crate) async fn with_ledger(
         return Ok(());
     }
     let second = request.target.connect("lock").await.map_err(Failure::session)?;
-    let lock = take_lock(request, recorder, second).await?;
+    let lock = reach::take_lock(request, recorder, second).await?;
     let made = bootstrap_with(request, session, &lock, needed).await;
     lock.release().await;
     made

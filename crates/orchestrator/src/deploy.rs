@@ -3,19 +3,19 @@
 use std::time::Instant;
 
 use pipeline::Point;
-use postgres::ledger::Component;
-use postgres::{Class, Clerk, LockKey, RunLock, Session, cancel_on};
+use postgres::{Class, RunLock, Session, cancel_on};
 use tokio_util::sync::CancellationToken;
 
 use crate::baseline;
+use crate::clerks::{Clerks, clerks};
 use crate::deployment::Deployment;
 use crate::event::DeployEvent;
 use crate::failure::{Failure, Verdict};
+use crate::foundation::{bootstrap, bootstrap_with};
 use crate::gate::{self, Passed};
 use crate::hooks;
 use crate::iron_rule;
 use crate::journal::Journal;
-use crate::ledger::{COMPONENTS, needed};
 use crate::main_session::MainSession;
 use crate::plan::Plan;
 use crate::reach;
@@ -100,13 +100,19 @@ impl Run<'_> {
             () = stop.cancelled() => return Err(Failure::interrupted("interrupted before anything was touched")),
             plan = self.plan(&mut session, lock, stop) => plan?,
         };
-        tokio::select! {
+        let request = self.request;
+        let prepared = async {
+            // Servers' processes start while the tables are made.
+            let (made, clerks) =
+                tokio::join!(bootstrap(request, &mut session, lock), clerks(request, lock, &plan));
+            made.and(clerks)
+        };
+        let clerks = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(Failure::interrupted("interrupted before anything was touched")),
-            made = bootstrap(self.request, &mut session, lock) => made?,
-        }
-        let request = self.request;
-        let mut row = self.open(lock, &plan, records, stop).await?;
+            clerks = prepared => clerks?,
+        };
+        let mut row = self.open(clerks, &plan, records, stop).await?;
         self.summary.nothing_to_do = plan.is_empty() && !row.owes_proof;
         let mut session = MainSession::new(session);
         let result = self.guarded_by_services(&plan, &mut row, &mut session, lock, stop).await;
@@ -164,29 +170,15 @@ impl Run<'_> {
     /// Opens the deployment's row and starts the journal behind it.
     pub(crate) async fn open(
         &mut self,
-        lock: &RunLock,
+        clerks: Clerks,
         plan: &Plan,
         records: Records,
         stop: &CancellationToken,
     ) -> Result<Deployment, Failure> {
-        let (clerk, journal) = match (lock.shared(), self.request.frugal || plan.is_empty()) {
-            // Where connections are scarce, or there is little to write, the row and the journal have one.
-            (Some(shared), _) => (shared.clone(), shared),
-            (None, true) => {
-                let clerk = Clerk::new(lock.session("ledger").await.map_err(Failure::session)?);
-                lock.share(clerk.clone());
-                (clerk.clone(), clerk)
-            }
-            // Two servers' processes start sooner side by side.
-            (None, false) => {
-                let both = tokio::try_join!(lock.session("ledger"), lock.session("journal"));
-                let (session, journal) = both.map_err(Failure::session)?;
-                (Clerk::new(session), Clerk::new(journal))
-            }
-        };
-        let canceller = clerk.session().await.canceller();
+        let canceller = clerks.row.session().await.canceller();
         let opened =
-            cancel_on(stop, &canceller, Deployment::open(clerk, self.request, plan, !plan.is_empty())).await;
+            cancel_on(stop, &canceller, Deployment::open(clerks.row, self.request, plan, !plan.is_empty()))
+                .await;
         let row = opened
             .map_err(|error| match error.class() {
                 Class::Cancelled if stop.is_cancelled() => {
@@ -196,7 +188,7 @@ impl Run<'_> {
             })?
             .stopped_by(stop);
         self.recorder.number(row.number);
-        self.journal = Some(Journal::start(journal, &self.request.ledger, row.number, records));
+        self.journal = Some(Journal::start(clerks.journal, &self.request.ledger, row.number, records));
         if let Some(earlier) = row.closed_earlier {
             self.recorder.record(DeployEvent::ClosedEarlier { earlier });
         }
@@ -213,7 +205,7 @@ impl Run<'_> {
         lock: &RunLock,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
-        let stop = stopped_by_either(stop, &lock.lost());
+        let stop = lock.stop_or_lost(stop);
         let deferred = plan.schema.deferred.iter().map(|deferred| &deferred.migration);
         let waiting = plan.schema.pending.iter().chain(deferred).cloned().collect();
         let mut stages = Stages {
@@ -320,55 +312,4 @@ impl Run<'_> {
         }
         report
     }
-}
-
-/// Takes the run lock in a session that is there for it, waiting for another deploy as long as the pipeline allows.
-pub(crate) async fn take_lock(
-    request: &Request,
-    recorder: &Recorder<'_>,
-    session: Session,
-) -> Result<RunLock, Failure> {
-    let key = LockKey::of(&request.ledger, &request.pipeline);
-    let waiting = |holder: &postgres::Holder| {
-        recorder.record(DeployEvent::LockWaiting {
-            pid: holder.pid,
-            host: holder.host.clone(),
-            age_ms: u64::try_from(holder.age.as_millis()).unwrap_or(u64::MAX),
-        });
-    };
-    RunLock::acquire_in(session, key, request.lock_wait, waiting).await.map_err(Failure::lock)
-}
-
-/// Creates the ledger's tables that the release needs, and brings up to date what is there.
-pub(crate) async fn bootstrap(
-    request: &Request,
-    session: &mut Session,
-    lock: &RunLock,
-) -> Result<(), Failure> {
-    bootstrap_with(request, session, lock, &needed(&request.release)).await
-}
-
-/// The same where these components are what is needed.
-pub(crate) async fn bootstrap_with(
-    request: &Request,
-    session: &mut Session,
-    lock: &RunLock,
-    needed: &[Component],
-) -> Result<(), Failure> {
-    postgres::ledger::bootstrap(lock, session, &request.ledger, &request.tool_version, needed, &COMPONENTS)
-        .await
-        .map_err(Failure::session)
-}
-
-/// A token that fires with either of two.
-pub(crate) fn stopped_by_either(one: &CancellationToken, other: &CancellationToken) -> CancellationToken {
-    let either = one.child_token();
-    let (fired, other) = (either.clone(), other.clone());
-    tokio::spawn(async move {
-        tokio::select! {
-            () = other.cancelled() => fired.cancel(),
-            () = fired.cancelled() => {}
-        }
-    });
-    either
 }

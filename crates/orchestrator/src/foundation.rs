@@ -3,10 +3,11 @@
 //! Whoever makes the ledger owns it, and only its owner can add the tables of a later release: so it is never made by
 //! somebody who comes by to approve or to stop something.
 
-use postgres::Session;
+use postgres::ledger::Component;
+use postgres::{RunLock, Session};
 
-use crate::deploy::bootstrap;
 use crate::failure::{Failure, Verdict};
+use crate::ledger::{COMPONENTS, needed};
 use crate::reach;
 use crate::record::Recorder;
 use crate::request::Request;
@@ -51,6 +52,27 @@ fn grants(request: &Request, beside: Beside<'_>) -> Vec<String> {
     let approvers = beside.approvers.iter().map(|role| sql::identifier(role));
     let reading = readers.flat_map(|role| reads(&role));
     reading.chain(approvers.flat_map(|role| reads(&role).into_iter().chain([writes(&role)]))).collect()
+}
+
+/// Creates the ledger's tables that the release needs, and brings up to date what is there.
+pub(crate) async fn bootstrap(
+    request: &Request,
+    session: &mut Session,
+    lock: &RunLock,
+) -> Result<(), Failure> {
+    bootstrap_with(request, session, lock, &needed(&request.release)).await
+}
+
+/// The same where these components are what is needed.
+pub(crate) async fn bootstrap_with(
+    request: &Request,
+    session: &mut Session,
+    lock: &RunLock,
+    needed: &[Component],
+) -> Result<(), Failure> {
+    postgres::ledger::bootstrap(lock, session, &request.ledger, &request.tool_version, needed, &COMPONENTS)
+        .await
+        .map_err(Failure::session)
 }
 
 /// Refuses where there is no ledger yet.

@@ -6,10 +6,10 @@ use postgres::{Clerk, RunLock};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::{bootstrap_with, stopped_by_either};
 use crate::deployment::Deployment;
 use crate::event::{DeployEvent, Event, StageName, StageResult};
 use crate::failure::{Failure, Verdict};
+use crate::foundation::bootstrap_with;
 use crate::journal::Journal;
 use crate::ledger::COMPONENTS;
 use crate::plan::Plan;
@@ -145,7 +145,7 @@ async fn under_lock(
         index: name.map(str::to_owned),
         actor: request.actor.name.clone(),
     });
-    let stop = stopped_by_either(stop, &lock.lost());
+    let stop = lock.stop_or_lost(stop);
     let mut stages = Stages {
         request,
         lock,

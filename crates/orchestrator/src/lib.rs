@@ -14,6 +14,7 @@ mod adopt;
 mod backfills;
 mod baseline;
 mod catalog;
+mod clerks;
 mod command;
 mod consumer;
 mod contract;

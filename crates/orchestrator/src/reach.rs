@@ -1,9 +1,8 @@
 //! Getting to the database: patiently, and only to one that can be deployed to.
 
-use postgres::{Row, RunLock, Session, query};
+use postgres::{LockKey, Row, RunLock, Session, query};
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::take_lock;
 use crate::event::DeployEvent;
 use crate::failure::{Failure, Verdict};
 use crate::record::Recorder;
@@ -52,6 +51,23 @@ fn in_private(request: &Request) -> Result<(), Failure> {
     let message = format!("{name} has gates, and its URL lets the connection to {target} go without TLS");
     Err(Failure::new(Verdict::Unusable, "E417", message)
         .next("leave sslmode out of the URL, or write sslmode=require or verify-full"))
+}
+
+/// Takes the run lock in a session that is there for it, waiting for another deploy as long as the pipeline allows.
+pub(crate) async fn take_lock(
+    request: &Request,
+    recorder: &Recorder<'_>,
+    session: Session,
+) -> Result<RunLock, Failure> {
+    let key = LockKey::of(&request.ledger, &request.pipeline);
+    let waiting = |holder: &postgres::Holder| {
+        recorder.record(DeployEvent::LockWaiting {
+            pid: holder.pid,
+            host: holder.host.clone(),
+            age_ms: u64::try_from(holder.age.as_millis()).unwrap_or(u64::MAX),
+        });
+    };
+    RunLock::acquire_in(session, key, request.lock_wait, waiting).await.map_err(Failure::lock)
 }
 
 /// [`locked`], unless a stop is asked for before.

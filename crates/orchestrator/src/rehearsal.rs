@@ -5,9 +5,9 @@ use schema::{Fingerprint, Phase, Undo};
 use sql::Problem;
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::bootstrap;
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::foundation::bootstrap;
 use crate::plan::Plan;
 use crate::reach;
 use crate::record::Recorder;

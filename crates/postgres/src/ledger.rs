@@ -6,7 +6,6 @@ use sqlx::Row;
 
 use crate::error::Error;
 use crate::lock::RunLock;
-use crate::query::query;
 use crate::session::Session;
 
 /// The tables that one crate owns. `steps[n]` takes them from version `n` to `n + 1`; `{schema}` stands for the quoted
@@ -56,10 +55,14 @@ pub async fn bootstrap(
     if components.iter().all(|component| found.get(component.name) == Some(&component.version())) {
         return Ok(());
     }
-    session.run("BEGIN").await?;
-    let upgraded = upgrade(session, schema, tool_version, &found, &components).await;
-    session.run(if upgraded.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
-    upgraded
+    let present = format!("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {}", sql::literal(schema));
+    let is_present = session.answer(&present).await?.is_some();
+    let made = session.run(&upgrade(&quoted, is_present, tool_version, &found, &components)).await;
+    if made.is_err() {
+        // Where this fails, too, the connection is gone, and the transaction with it.
+        let _ = session.run("ROLLBACK").await;
+    }
+    made.map(drop)
 }
 
 /// Whether all of these tables are there, in this version.
@@ -131,41 +134,34 @@ async fn versions(session: &mut Session, quoted: &str) -> Result<HashMap<String,
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-async fn upgrade(
-    session: &mut Session,
-    schema: &str,
+/// The transaction that makes the tables, or takes them on from where they are.
+fn upgrade(
+    quoted: &str,
+    is_present: bool,
     tool_version: &str,
     found: &HashMap<String, i32>,
     components: &[Component],
-) -> Result<(), Error> {
-    let quoted = sql::identifier(schema);
-    let present = query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1")
-        .bind(schema)
-        .fetch_optional(session.connection())
-        .await?;
-    if present.is_none() {
-        session.run(&format!("CREATE SCHEMA {quoted}")).await?;
+) -> String {
+    let mut all = vec!["BEGIN".to_owned()];
+    if !is_present {
+        all.push(format!("CREATE SCHEMA {quoted}"));
     }
-    session
-        .run(&format!(
-            "CREATE TABLE IF NOT EXISTS {quoted}.ledger (component text PRIMARY KEY, version int NOT NULL, \
-             tool_version text NOT NULL, upgraded_at timestamptz NOT NULL DEFAULT clock_timestamp())"
-        ))
-        .await?;
+    all.push(format!(
+        "CREATE TABLE IF NOT EXISTS {quoted}.ledger (component text PRIMARY KEY, version int NOT NULL, \
+         tool_version text NOT NULL, upgraded_at timestamptz NOT NULL DEFAULT clock_timestamp())"
+    ));
     for component in components {
         let from = found.get(component.name).copied().unwrap_or(0);
-        for step in component.steps.iter().skip(usize::try_from(from).unwrap_or(0)) {
-            session.run(&step.replace("{schema}", &quoted)).await?;
-        }
-        query(&format!(
-            "INSERT INTO {quoted}.ledger (component, version, tool_version) VALUES ($1, $2, $3) ON CONFLICT (component) \
-             DO UPDATE SET version = excluded.version, tool_version = excluded.tool_version, upgraded_at = clock_timestamp()"
-        ))
-        .bind(component.name)
-        .bind(component.version())
-        .bind(tool_version)
-        .execute(session.connection())
-        .await?;
+        let steps = component.steps.iter().skip(usize::try_from(from).unwrap_or(0));
+        all.extend(steps.map(|step| step.replace("{schema}", quoted)));
+        all.push(format!(
+            "INSERT INTO {quoted}.ledger (component, version, tool_version) VALUES ({}, {}, {}) ON CONFLICT (component) \
+             DO UPDATE SET version = excluded.version, tool_version = excluded.tool_version, upgraded_at = clock_timestamp()",
+            sql::literal(component.name),
+            component.version(),
+            sql::literal(tool_version)
+        ));
     }
-    Ok(())
+    all.push("COMMIT".to_owned());
+    all.join(";\n")
 }

@@ -208,11 +208,27 @@ impl RunLock {
         self.lost.clone()
     }
 
+    /// A token that fires with `stop`, or when the lock is lost.
+    pub fn stop_or_lost(&self, stop: &CancellationToken) -> CancellationToken {
+        let (either, lost) = (stop.child_token(), self.lost());
+        let fired = either.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = lost.cancelled() => fired.cancel(),
+                () = fired.cancelled() => {}
+            }
+        });
+        either
+    }
+
     /// Gives the lock back. Dropping it has the same effect, a moment later.
     pub async fn release(self) {
         let clerk = self.clerk.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(clerk) = clerk {
             clerk.close().await;
+        }
+        if let Some(spare) = self.take_back() {
+            spare.close().await;
         }
         let _ = self.release.send(());
         let _ = self.beating.await;

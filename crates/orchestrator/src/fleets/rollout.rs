@@ -16,9 +16,11 @@ use super::one;
 use super::report::{FailedTarget, FleetReport, WaveReport};
 use super::selection::Selection;
 use super::wave::WaveRun;
-use crate::deploy::{Records, Run, bootstrap_with, stopped_by_either};
+use crate::clerks::clerks;
+use crate::deploy::{Records, Run};
 use crate::event::FleetEvent;
 use crate::failure::Failure;
+use crate::foundation::bootstrap_with;
 use crate::gate;
 use crate::hooks;
 use crate::ledger::FOR_FLEETS;
@@ -53,7 +55,7 @@ pub async fn deploy_fleet(
                 failed: Vec::new(),
                 databases: Vec::new(),
             };
-            let stop = stopped_by_either(stop, &lock.lost());
+            let stop = lock.stop_or_lost(stop);
             let result = rollout.under_lock(selection, &stop).await;
             let result = if lock.lost().is_cancelled() { Err(Failure::lock_lost()) } else { result };
             (waves, failed, databases) = (rollout.waves, rollout.failed, rollout.databases.len());
@@ -224,7 +226,8 @@ impl Rollout<'_, '_> {
         hooks::ask(request, &mut *self.clerk.session().await).await?;
         bootstrap_with(request, &mut *self.clerk.session().await, self.lock, &FOR_FLEETS).await?;
         self.lock.share(self.clerk.clone());
-        let row = self.run.open(self.lock, plan, records, stop).await?;
+        let row =
+            self.run.open(clerks(self.run.request, self.lock, plan).await?, plan, records, stop).await?;
         let number = row.number;
         self.run.deployment = Some(row);
         let member = |database: &Database| Member {
