@@ -27,6 +27,8 @@ pub(crate) struct Records {
     /// An UPDATE without RETURNING that writes that it is done, to at least one row. `{same}` stands for the condition
     /// that all is as it was, `{took}` for the milliseconds since the transaction began.
     pub(crate) leave: String,
+    /// Returns a row once it is in. `{xid}` stands for the transaction.
+    pub(crate) done: String,
     /// Returns a row if the text is in already: asked where `enter` met a record of somebody else's.
     pub(crate) found: Option<String>,
     /// Takes back what `enter` has written, where the text has committed that by itself.
@@ -127,16 +129,19 @@ impl Attempt<'_> {
             Closed::NothingRecorded => {
                 Some(Stopped::For(self.why_nothing(session, text, xid, records).await?))
             }
-            Closed::Unknown(failed) => match outcome::of(self.lock, xid, self.stop).await {
-                Some((fresh, committed)) => {
-                    *session = fresh;
-                    if !committed {
-                        return Err(failed.error.into());
+            Closed::Unknown(failed) => {
+                let record = records.done.replace("{xid}", &sql::literal(xid));
+                match outcome::of(self.lock, xid, &record, self.stop).await {
+                    Some((fresh, committed)) => {
+                        *session = fresh;
+                        if !committed {
+                            return Err(failed.error.into());
+                        }
+                        None
                     }
-                    None
+                    None => return Err(failed.error.into()),
                 }
-                None => return Err(failed.error.into()),
-            },
+            }
         })
     }
 

@@ -83,6 +83,7 @@ fn whole(stage: &Stage<'_, Event>, migration: &Migration, tries: &Tries) -> Reco
             "UPDATE {ledger}.migrations SET applied_at = pg_catalog.clock_timestamp(), duration_ms = {{took}} \
              WHERE version = {version} AND {{same}}"
         ),
+        done: format!("SELECT 1 FROM {ledger}.migrations WHERE version = {version} AND xid = {{xid}}"),
         found: Some(format!(
             "SELECT 1 FROM {ledger}.migrations WHERE version = {version} AND status = 'applied' AND checksum = {}",
             literal(&migration.source.sha256)

@@ -135,6 +135,10 @@ async fn step(
             "UPDATE {table}_undone SET undone_at = pg_catalog.clock_timestamp() WHERE version = {} AND deployment = {} AND {{same}}",
             undo.version, stage.deployment
         ),
+        done: format!(
+            "SELECT 1 FROM {table}_undone WHERE version = {} AND deployment = {} AND how = 'rolled back'",
+            undo.version, stage.deployment
+        ),
         found: None,
         forget: None,
     };

@@ -98,6 +98,9 @@ impl Snapshot {
             leave: format!(
                 "UPDATE {ledger}.migrations SET applied_at = pg_catalog.clock_timestamp(), duration_ms = 0 WHERE kind = 'snapshot' AND {{same}}"
             ),
+            done: format!(
+                "SELECT 1 FROM {ledger}.migrations WHERE kind = 'snapshot' AND xid = {{xid}} LIMIT 1"
+            ),
             found: None,
             forget: None,
         };

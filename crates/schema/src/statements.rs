@@ -163,6 +163,7 @@ impl Statements<'_> {
                 Fence::of(self.stage.lock).enter(Held::Transaction),
             ),
             leave: format!("UPDATE {table} SET statements_done = {} WHERE {condition} AND {{same}}", nth + 1),
+            done: format!("SELECT 1 FROM {table} WHERE {condition} AND statements_done = {}", nth + 1),
             found: None,
             forget: None,
         };
