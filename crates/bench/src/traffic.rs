@@ -90,8 +90,8 @@ impl Traffic {
     /// Stops it. What was felt since `began`.
     pub(crate) fn stop(mut self, began: SystemTime) -> Result<Felt> {
         let ended = SystemTime::now();
-        // An interrupt lets it write its log to the end.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
+        // An interrupt is ignored by what a script has started in the background.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         self.child.wait()?;
         let felt = read(&self.directory, (epoch(began), epoch(ended)))?;
         let _ = std::fs::remove_dir_all(&self.directory);
