@@ -237,7 +237,7 @@ pub(crate) struct Throttle {
     /// An archiver that fails: `watch` (a pause) or `ignore`. Default: watch.
     #[schemars(extend("default" = "watch", "enum" = ["watch", "ignore"]))]
     pub(crate) archiver: Option<At<String>>,
-    /// Our own rows take longer than at their best: `watch` (half or a quarter of the pace) or `ignore`. Default: watch.
+    /// Our own rows take longer than at their best while others are at work: `watch` (half or a quarter of the pace) or `ignore`. Default: watch.
     #[schemars(extend("default" = "watch", "enum" = ["watch", "ignore"]))]
     pub(crate) congestion: Option<At<String>>,
 }
