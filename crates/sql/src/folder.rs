@@ -39,7 +39,7 @@ impl Folder {
         self.read(|name| !name.ends_with(DOWN))
     }
 
-    /// The `*.down.sql` files, in the same way.
+    /// The `*.down.sql` files, in the same way; what is wrong with the folder as a whole is a problem of its sources.
     pub fn downs(&self) -> (Vec<Source>, Vec<Problem>) {
         self.read(|name| name.ends_with(DOWN))
     }
@@ -48,7 +48,7 @@ impl Folder {
         let (real, entries) = match self.entries() {
             Ok(Some(found)) => found,
             Ok(None) => return (Vec::new(), Vec::new()),
-            Err(problem) => return (Vec::new(), vec![problem]),
+            Err(problem) => return (Vec::new(), Vec::from_iter(wanted("").then_some(problem))),
         };
         let mut entries: Vec<_> =
             entries.filter_map(Result::ok).map(|entry| (entry.file_name(), entry.file_type())).collect();
@@ -129,6 +129,25 @@ mod tests {
         assert_eq!(numbered("0042_add_email.sql").unwrap().version, 42);
         let timestamp = numbered("20260101091921-add.sql").unwrap();
         assert_eq!((timestamp.version, timestamp.name.as_str()), (20_260_101_091_921, "add"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_is_a_link_out_of_the_directory_is_told_once_and_one_within_it_is_read() {
+        let (base, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for file in ["1_a.sql", "2_b.sql", "2_b.down.sql"] {
+            std::fs::write(outside.path().join(file), "SELECT 1;").unwrap();
+        }
+        std::os::unix::fs::symlink(outside.path(), base.path().join("migrations")).unwrap();
+        let folder = Folder::new(base.path(), Path::new("migrations"));
+        let ((sources, problems), (downs, more)) = (folder.sources(), folder.downs());
+        assert!(sources.is_empty() && downs.is_empty() && more.is_empty());
+        assert_eq!(problems.iter().map(|problem| problem.code).collect::<Vec<_>>(), ["E211"]);
+        std::fs::create_dir(base.path().join("real")).unwrap();
+        std::fs::write(base.path().join("real/1_a.sql"), "SELECT 1;").unwrap();
+        std::os::unix::fs::symlink(base.path().join("real"), base.path().join("linked")).unwrap();
+        let (sources, problems) = Folder::new(base.path(), Path::new("linked")).sources();
+        assert_eq!((sources.len(), problems.len()), (1, 0));
     }
 
     #[test]
