@@ -36,9 +36,29 @@ pub async fn table_exists(session: &mut Session, schema: &str, table: &str) -> R
 }
 
 /// Creates what is missing of `needed` and refuses what is newer; `others` are only brought up to date where they are there.
-/// The lock is the proof that nobody else does the same: `CREATE .. IF NOT EXISTS` races between sessions.
+/// The lock is the proof that nobody else does the same: `CREATE .. IF NOT EXISTS` races between sessions. What a runner that
+/// was killed has left at work on the server is waited for; where it still came in, that is found.
 pub async fn bootstrap(
     _lock: &RunLock,
+    session: &mut Session,
+    schema: &str,
+    tool_version: &str,
+    needed: &[Component],
+    others: &[Component],
+) -> Result<(), Error> {
+    let made = make(session, schema, tool_version, needed, others).await;
+    match &made {
+        Err(error) if error.sqlstate().is_some_and(|code| IS_THERE.contains(&code)) => {
+            make(session, schema, tool_version, needed, others).await
+        }
+        _ => made,
+    }
+}
+
+/// The schema, a table or its row has come in since it was looked for: duplicate_schema, duplicate_table, unique_violation.
+const IS_THERE: [&str; 3] = ["42P06", "42P07", "23505"];
+
+async fn make(
     session: &mut Session,
     schema: &str,
     tool_version: &str,
@@ -58,11 +78,9 @@ pub async fn bootstrap(
     let present = format!("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {}", sql::literal(schema));
     let is_present = session.answer(&present).await?.is_some();
     let made = session.run(&upgrade(&quoted, is_present, tool_version, &found, &components)).await;
-    if made.is_err() {
-        // Where this fails, too, the connection is gone, and the transaction with it.
-        let _ = session.run("ROLLBACK").await;
-    }
-    made.map(drop)
+    // A call of its own: the server rolls back what a runner has begun that is killed before it.
+    let ended = session.run(if made.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
+    made.and(ended).map(drop)
 }
 
 /// Whether all of these tables are there, in this version.
@@ -134,7 +152,7 @@ async fn versions(session: &mut Session, quoted: &str) -> Result<HashMap<String,
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-/// The transaction that makes the tables, or takes them on from where they are.
+/// The transaction, up to its COMMIT, that makes the tables or takes them on from where they are.
 fn upgrade(
     quoted: &str,
     is_present: bool,
@@ -162,6 +180,5 @@ fn upgrade(
             sql::literal(tool_version)
         ));
     }
-    all.push("COMMIT".to_owned());
     all.join(";\n")
 }
