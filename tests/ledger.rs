@@ -63,6 +63,18 @@ fn a_lock_on_the_ledger_is_75_after_ten_seconds() {
 }
 
 #[test]
+fn a_ledger_that_a_killed_runner_still_brings_in_is_found_by_the_next() {
+    let project = one_table();
+    let (mut client, mut orphan) = (project.client(), project.client());
+    orphan.run("BEGIN; CREATE SCHEMA pgdeploy");
+    let running = project.start(&["deploy"]);
+    at_work(&mut client, "connect", "BEGIN;%CREATE SCHEMA%");
+    orphan.run("COMMIT");
+    running.wait().exits(0);
+    assert_eq!(client.number("count(*) FROM pgdeploy.migrations"), 1);
+}
+
+#[test]
 fn what_a_lost_session_of_the_journal_had_in_hand_is_written_by_the_next() {
     let project =
         Project::new().file("migrations/0001_slow.sql", "-- pgdeploy:\n--   allow: [sleep]\n--   reason: time for the test\nCREATE TABLE slow (id int); SELECT pg_sleep(1.5);");
