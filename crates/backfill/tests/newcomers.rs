@@ -55,7 +55,8 @@ async fn rows_of_the_old_kind_that_keep_coming_are_told_or_done(walk: Walk) -> R
 }
 
 async fn a_slow_region_makes_batches_small_and_then_they_grow_again(walk: Walk) -> Result<()> {
-    let mut bench = Bench::walking(walk, "new_slow", 24_000).await?;
+    // So many that there is time to look behind the slow ones, too.
+    let mut bench = Bench::walking(walk, "new_slow", 150_000).await?;
     bench.settings.throttle.congestion = false;
     bench
         .sql(
@@ -65,7 +66,7 @@ async fn a_slow_region_makes_batches_small_and_then_they_grow_again(walk: Walk) 
         .await?;
     let statement = "UPDATE t SET touched = touched + slow(id), done = true WHERE NOT done";
     let outcome = bench.run(statement).await?;
-    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 24_000), "{outcome:?}");
+    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 150_000), "{outcome:?}");
     let sizes: Vec<u32> = bench
         .events
         .all()
@@ -81,7 +82,7 @@ async fn a_slow_region_makes_batches_small_and_then_they_grow_again(walk: Walk) 
     let at = sizes.iter().position(|size| *size == smallest).unwrap_or(0);
     let largest_after = sizes[at..].iter().copied().max().unwrap_or(0);
     assert!(smallest <= 60 && largest_after > 100, "{sizes:?}");
-    assert_eq!(bench.touched(1).await?, 24_000);
+    assert_eq!(bench.touched(1).await?, 150_000);
     Ok(())
 }
 
