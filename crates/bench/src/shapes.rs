@@ -126,13 +126,13 @@ impl How {
 
 /// A batch of a thousand rows behind the last key, and the key kept in the same statement.
 async fn along_key(session: &mut Session, lock: &str) -> Result<()> {
+    let key = key_type(session).await?;
     let text = format!(
-        "WITH batch AS MATERIALIZED (SELECT id FROM leads WHERE ($1::text IS NULL OR id > $1::text::KEY) AND last_call_direction IS NULL ORDER BY id LIMIT 1000 {lock}), \
+        "WITH batch AS MATERIALIZED (SELECT id FROM leads WHERE ($1::text IS NULL OR id > $1::text::{key}) AND last_call_direction IS NULL ORDER BY id LIMIT 1000 {lock}), \
          upd AS (UPDATE leads l SET last_call_direction = {VALUE} FROM batch b WHERE l.id = b.id RETURNING 1), \
          agg AS (SELECT (SELECT count(*) FROM upd) AS n, (SELECT id::text FROM batch ORDER BY id DESC LIMIT 1) AS m), \
          ck AS (UPDATE progress SET at = coalesce(agg.m, at), done = done + agg.n FROM agg) SELECT n, m FROM agg"
     );
-    let text = text.replace("KEY", &key_type(session).await?);
     let mut last: Option<String> = None;
     loop {
         let row = query(&text).bind(last.clone()).fetch_one(session.connection()).await?;
