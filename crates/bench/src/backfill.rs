@@ -211,7 +211,9 @@ impl Backfill {
             let left =
                 number(&mut session, "SELECT count(*)::float8 FROM leads WHERE last_call_direction IS NULL")
                     .await?;
-            anyhow::ensure!(left == 0.0, "{left} rows are left");
+            // A shape that skips locked rows and does not come back leaves some: others may, ours may not.
+            let is_ours = shape.is_some_and(|shape| shape.name.starts_with("ours"));
+            anyhow::ensure!(left == 0.0 || !is_ours, "{left} rows are left");
         }
         session.close().await;
         Ok(Measured { seconds, wal, growth, memory: memory(), busy, felt })
