@@ -14,7 +14,7 @@ use crate::limit as limits;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fleet {
-    /// The databases, one by one; at most 500, more belong into a file.
+    /// The databases, one by one; at most 500, more belong in a file.
     #[schemars(length(min = 1))]
     pub(crate) targets: Option<Vec<FleetTarget>>,
     /// A file with a database on each line, `name url` or `name: url`, relative to pipeline.yaml. ${NAME} is allowed, in it too; # begins a comment.

@@ -131,7 +131,7 @@ pub(crate) struct Verification {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Command {
-    /// The program and its arguments, such as [docker, compose, stop, web]. No shell; ${NAME} is allowed.
+    /// The program and its arguments, such as [sh, service.sh, stop]. No shell; ${NAME} is allowed.
     #[schemars(required, length(min = 1))]
     pub(crate) run: Option<Vec<At<String>>>,
     /// After how long it is killed with all its processes; at most 1 day.
