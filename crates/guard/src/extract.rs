@@ -30,7 +30,7 @@ pub struct Extraction {
 /// One statement with the comment above it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// Whose folder it belongs into.
+    /// Whose folder it belongs in.
     pub kind: PieceKind,
     /// For a backfill the name of its file without the number, for an index its table.
     pub name: String,

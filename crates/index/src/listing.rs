@@ -79,7 +79,7 @@ pub enum Condition {
 /// bloat. Equal keys are kept together since PostgreSQL 13, so the estimate is a lower bound.
 const BLOAT: &str = "(SELECT CASE WHEN count(*) = count(s.width) AND c.reltuples > 0 THEN greatest(0, \
          pg_catalog.pg_relation_size(c.oid::regclass) - 8192 * (1 + ceil(c.reltuples * (12 + 8 * ceil(sum(s.width) / 8.0)) \
-         / ((8192 - 40) * coalesce((SELECT split_part(o, '=', 2)::float8 FROM unnest(c.reloptions) o WHERE o LIKE 'fillfactor=%'), 90) / 100)))) END::int8 \
+         / ((8192 - 40) * coalesce((SELECT split_part(o, '=', 2)::float8 FROM pg_catalog.unnest(c.reloptions) o WHERE o LIKE 'fillfactor=%'), 90) / 100)))) END::int8 \
       FROM pg_catalog.pg_attribute a LEFT JOIN LATERAL (SELECT max(st.avg_width) AS width FROM pg_catalog.pg_stats st WHERE st.schemaname = n.nspname \
          AND (st.tablename, st.attname) IN ((t.relname, (SELECT ta.attname FROM pg_catalog.pg_attribute ta WHERE ta.attrelid = t.oid AND ta.attnum = i.indkey[a.attnum - 1])), \
               (c.relname, a.attname))) s ON true \

@@ -54,7 +54,7 @@ fn file(source: &Arc<Source>, header: &Header, statements: &[Statement]) -> Vec<
         }
         _ => Err(at(source, statement, "E230", "is neither CREATE INDEX nor DROP INDEX").help(
             "indexes/ holds CREATE INDEX name ON table (..); and DROP INDEX name; only: \
-             everything else belongs into a migration",
+             everything else belongs in a migration",
         )),
     };
     let mut wishes: Vec<_> = statements.iter().map(wish).collect();

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use postgres::{Error, Stage, Warning};
+use postgres::{Error, Stage, Warning, cancel_on};
 use tokio::time::Instant;
 
 use crate::declaration::{Declaration, Declarations, Tombstone};
@@ -84,9 +84,13 @@ async fn open<'a>(
 ) -> Result<(Worker<'a>, Vec<Judged>), Error> {
     let declarations = &plan.declarations;
     let mut worker = Worker::open(stage, settings, declarations, &plan.deferred, deadline).await?;
-    ledger::close_left(&mut worker.session, stage.ledger, stage.deployment).await?;
     let indexes: Vec<&Declaration> = declarations.indexes.iter().collect();
-    let judged = judge(&mut worker.session, &indexes, stage.ledger).await?;
+    let canceller = worker.session.canceller();
+    let read = async {
+        ledger::close_left(&mut worker.session, stage.ledger, stage.deployment).await?;
+        judge(&mut worker.session, &indexes, stage.ledger).await
+    };
+    let judged = cancel_on(&stage.stop, &canceller, read).await?;
     Ok((worker, judged))
 }
 

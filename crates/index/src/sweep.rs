@@ -175,7 +175,7 @@ async fn strays(
          FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_class t ON t.oid = i.indrelid \
          JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace \
-         JOIN (SELECT w AS family, coalesce(p.relid, w::oid::regclass) AS relid FROM unnest($1::int8[]) w \
+         JOIN (SELECT w AS family, coalesce(p.relid, w::oid::regclass) AS relid FROM pg_catalog.unnest($1::int8[]) w \
                LEFT JOIN LATERAL pg_catalog.pg_partition_tree(w::oid::regclass) p ON true) f ON f.relid = i.indrelid \
          WHERE c.relkind = 'i' AND NOT c.relispartition AND c.relname <> ALL ($2) AND (NOT (i.indisvalid AND i.indisready AND i.indislive) \
              OR (c.relname, i.indrelid::int8) IN (SELECT * FROM unnest($3::text[], $4::int8[]))) \

@@ -52,15 +52,9 @@ impl<'a> Worker<'a> {
         deferred: &'a BTreeMap<String, String>,
         deadline: Instant,
     ) -> Result<Self, Error> {
-        Ok(Self {
-            stage,
-            session: stage.lock.session("index").await?,
-            settings,
-            declarations,
-            deferred,
-            deadline,
-            over: Reason::Budget,
-        })
+        let mut session = stage.lock.session("index").await?;
+        session.bounded().await?;
+        Ok(Self { stage, session, settings, declarations, deferred, deadline, over: Reason::Budget })
     }
 
     pub(crate) fn tell(&self, event: Event) {
