@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use postgres::{Class, Error, Notices, Row, RunLock, ScriptError, Session, cancel_on};
+use postgres::{Error, Notices, Row, RunLock, Session, cancel_on};
 use sql::Problem;
 use tokio_util::sync::CancellationToken;
 
@@ -11,8 +11,9 @@ use crate::failure::Failure;
 use crate::fence::Fence;
 use crate::look::Look;
 use crate::outcome;
-use crate::refusal::{Text, cancelled, refusal};
+use crate::refusal::Text;
 use crate::run::Settings;
+use crate::stopped::{Ended, Stopped};
 use crate::watch::Watch;
 
 /// After how long a transaction is ended whose client has fallen silent in the middle of it: a frozen runner must not
@@ -54,16 +55,6 @@ pub(crate) struct Attempt<'a> {
     pub(crate) notices: &'a Notices,
 }
 
-/// How an attempt ended.
-pub(crate) enum Ended {
-    /// It is in the database.
-    Committed(Duration),
-    /// Somebody is on the tables that were to be looked at; nothing was done.
-    SawOthers,
-    /// Others held what it needed (55P03, 40P01, 40001), or too many stood behind it; it was rolled back whole.
-    GaveWay(ScriptError),
-}
-
 impl Attempt<'_> {
     /// Runs the text, or leaves nothing of it behind.
     pub(crate) async fn run(
@@ -84,7 +75,7 @@ impl Attempt<'_> {
         let _ = session.run("ROLLBACK").await;
         match self.was_in(session, &stopped, records).await? {
             true => Ok(Ended::Committed(Duration::ZERO)),
-            false => self.ended(stopped, text, started),
+            false => stopped.means(self, text, started.elapsed()),
         }
     }
 
@@ -156,11 +147,11 @@ impl Attempt<'_> {
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {check}{commit}SET LOCAL lock_timeout = {}; \
              SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}; \
-             SELECT {}; {}; {}",
+             {}; {}; {}",
             self.lock_timeout.as_millis(),
             self.settings.statement_timeout.as_millis(),
             IDLE_IN_TRANSACTION.as_millis(),
-            self.look.map_or("false".to_owned(), Look::glance),
+            self.look.map_or("SELECT false".to_owned(), Look::glance),
             records.enter,
             self.prologue.unwrap_or_default(),
         )
@@ -201,56 +192,9 @@ impl Attempt<'_> {
         stopped: &Stopped,
         records: &Records,
     ) -> Result<bool, Error> {
-        match (stopped, &records.found) {
-            (Stopped::Ours(error), Some(found)) if error.sqlstate() == Some("23505") => {
-                Ok(session.answer(found).await?.is_some())
-            }
+        match &records.found {
+            Some(found) if stopped.met_a_record() => Ok(session.answer(found).await?.is_some()),
             _ => Ok(false),
         }
-    }
-
-    /// What a rolled-back attempt means.
-    fn ended(&self, stopped: Stopped, text: &Text<'_>, started: Instant) -> Result<Ended, Failure> {
-        match stopped {
-            Stopped::For(failure) => Err(failure),
-            Stopped::SawOthers => Ok(Ended::SawOthers),
-            // Our own statements wait for locks too: for the history row of another runner.
-            Stopped::Ours(error) if error.class() == Class::Contention => Ok(Ended::GaveWay(error.into())),
-            Stopped::Ours(error) if error.sqlstate() == Some("23505") => Err(Failure::LockLost),
-            Stopped::Ours(error) if error.class() == Class::Cancelled && self.stop.is_cancelled() => {
-                Err(Failure::Interrupted)
-            }
-            Stopped::Ours(error) if error.class() == Class::Cancelled && self.watch.gave_way() => {
-                Ok(Ended::GaveWay(error.into()))
-            }
-            Stopped::Ours(error) => Err(error.into()),
-            Stopped::Text(failed) => match failed.error.class() {
-                Class::Contention => Ok(Ended::GaveWay(failed)),
-                Class::Cancelled if self.stop.is_cancelled() => Err(Failure::Interrupted),
-                Class::Cancelled if self.watch.gave_way() => Ok(Ended::GaveWay(failed)),
-                Class::Cancelled => {
-                    Err(cancelled(text, &failed, started.elapsed(), self.settings.statement_timeout))
-                }
-                _ => Err(refusal("E108", text, failed)),
-            },
-        }
-    }
-}
-
-/// Why an attempt did not come to its end.
-enum Stopped {
-    /// Somebody is there whom we would have to wait for.
-    SawOthers,
-    /// The user's text failed.
-    Text(ScriptError),
-    /// A statement of our own failed.
-    Ours(Error),
-    /// Anything else.
-    For(Failure),
-}
-
-impl From<Error> for Stopped {
-    fn from(error: Error) -> Self {
-        Stopped::Ours(error)
     }
 }

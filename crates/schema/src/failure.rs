@@ -50,7 +50,7 @@ pub enum Failure {
     /// A statement of the file ran into the stage's limit.
     #[error("{0}")]
     TooSlow(Problem),
-    /// Whether a statement that was sent earlier is in cannot be told.
+    /// What of a statement is in cannot be told: it was sent earlier, or has failed after a COMMIT of its own.
     #[error("{0}")]
     InDoubt(Problem),
     /// The file ended the transaction it was run in.

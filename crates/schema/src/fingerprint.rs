@@ -64,7 +64,7 @@ rel AS (
 SELECT 'schema ' || nspname FROM space WHERE nspname <> 'public'
 UNION ALL SELECT 'extension ' || extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql'
 UNION ALL SELECT 'relation ' || name || ' ' || relkind::text || relpersistence::text || CASE WHEN relrowsecurity THEN ' rls' ELSE '' END
-    || CASE WHEN relforcerowsecurity THEN ' forced' ELSE '' END || coalesce(' ' || array_to_string(reloptions, ','), '')
+    || CASE WHEN relforcerowsecurity THEN ' forced' ELSE '' END || coalesce(' ' || pg_catalog.array_to_string(reloptions, ','), '')
     || coalesce(' of partition ' || pg_catalog.pg_get_expr(relpartbound, oid), '')
     || CASE WHEN relkind = 'p' THEN ' by ' || pg_catalog.pg_get_partkeydef(oid) ELSE '' END
   FROM rel WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')

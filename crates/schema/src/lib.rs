@@ -46,6 +46,8 @@ mod snapshot;
 mod split;
 mod state;
 mod statements;
+mod stopped;
+mod transactions;
 mod watch;
 
 pub use baseline::{baseline, covered};

@@ -15,36 +15,43 @@ use crate::refusal::Text;
 use crate::run::{Done, Settings};
 use crate::statements::Statements;
 
-/// Applies a migration. `progress` is how far an earlier deploy came with a file whose statements run one by one; a file
-/// that is one transaction is on disk at its end if it is to be `durable`, else with the next COMMIT that waits for the disk.
+/// What else there is to know of a migration whose turn it is.
+pub(crate) struct Turn<'a> {
+    /// How far an earlier deploy came, where its statements run one by one.
+    pub(crate) progress: Option<&'a Progress>,
+    /// Whether a file that is one transaction is on disk at its end, or with the next COMMIT that waits for the disk.
+    pub(crate) durable: bool,
+    /// The tables that are looked at first.
+    pub(crate) tables: Vec<String>,
+}
+
+/// Applies a migration.
 pub(crate) async fn migrate(
     stage: &Stage<'_, Event>,
     settings: &Settings,
     session: &mut Session,
     migration: &Migration,
-    progress: Option<&Progress>,
-    durable: bool,
+    turn: Turn<'_>,
 ) -> Result<Done, Failure> {
     let notices = Notices::default();
-    let shape = migration.shape();
-    let look = Look { tables: &shape.tables };
+    let look = Look::new(&turn.tables, settings);
     let tries = if migration.header.transaction {
         let prologue = settings.prologue();
         let patience = Patience {
             stage,
             settings,
             migration: migration.id(),
-            text: Text::whole(&migration.source, shape),
+            text: Text::whole(&migration.source, migration.shape()),
             prologue: prologue.as_deref(),
             alone: true,
-            durable,
+            durable: turn.durable,
             look: &look,
             notices: &notices,
         };
         patience.run(session, |tries| whole(stage, migration, tries)).await
     } else {
-        let statements = Statements { stage, settings, migration, look: &look, notices: &notices };
-        let done = statements.run(session, progress).await;
+        let statements = Statements { stage, settings, migration, look, notices: &notices };
+        let done = statements.run(session, turn.progress).await;
         // It is in: a session that cannot be brought back to its defaults is replaced, which may fail later by itself.
         if done.is_ok()
             && session.reset().await.is_err()

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use postgres::{Backoff, Error, Notices, Row, ScriptError, Session, Stage};
 
-use crate::attempt::{Attempt, Ended, Records};
+use crate::attempt::{Attempt, Records};
 use crate::event::{BlockedBy, Event, milliseconds};
 use crate::failure::Failure;
 use crate::look::Look;
 use crate::orphan::Orphans;
 use crate::refusal::Text;
 use crate::run::Settings;
+use crate::stopped::Ended;
 use crate::watch::Watch;
 
 /// What it took.

@@ -108,7 +108,7 @@ impl Question {
             Question::Answered(doubt) => Ok(doubt),
             Question::Index { name, table } => index(session, &name, &table).await,
             Question::Gone { relations } => {
-                let text = "SELECT coalesce(bool_and(pg_catalog.to_regclass(name) IS NULL), false) FROM unnest($1::text[]) AS r(name)";
+                let text = "SELECT coalesce(pg_catalog.bool_and(pg_catalog.to_regclass(name) IS NULL), false) FROM pg_catalog.unnest($1::text[]) AS r(name)";
                 let gone: bool =
                     query(text).bind(relations).fetch_one(session.connection()).await?.try_get(0)?;
                 Ok(if gone { Doubt::Done } else { Doubt::RunAgain })

@@ -144,7 +144,7 @@ async fn step(
     };
     let prologue = settings.prologue();
     let shape = Shape::of(&undo.down);
-    let (look, notices) = (Look { tables: &shape.tables }, Notices::default());
+    let (look, notices) = (Look::new(&shape.tables, settings), Notices::default());
     let text = Text::whole(&undo.down, &shape);
     let patience = Patience {
         stage,

@@ -12,7 +12,8 @@ use crate::failure::{Failure, GateError};
 use crate::fixtures::Fixtures;
 use crate::header::Phase;
 use crate::history::{fixtures_loaded, history};
-use crate::migrate::migrate;
+use crate::look::Young;
+use crate::migrate::{Turn, migrate};
 use crate::migration::{Migration, Migrations};
 use crate::snapshot::Snapshot;
 use crate::state::{self, State};
@@ -54,9 +55,15 @@ impl Settings {
 
     /// Role and search path, each as a statement.
     pub(crate) fn surroundings(&self, set: &str) -> Vec<String> {
-        let role = self.role.as_ref().map(|role| format!("{set} ROLE {}", sql::identifier(role)));
-        let path = self.search_path.as_ref().map(|path| format!("{set} search_path TO {path}"));
-        role.into_iter().chain(path).collect()
+        self.set_role(set).into_iter().chain(self.set_path(set)).collect()
+    }
+
+    pub(crate) fn set_role(&self, set: &str) -> Option<String> {
+        self.role.as_ref().map(|role| format!("{set} ROLE {}", sql::identifier(role)))
+    }
+
+    pub(crate) fn set_path(&self, set: &str) -> Option<String> {
+        self.search_path.as_ref().map(|path| format!("{set} search_path TO {path}"))
     }
 }
 
@@ -178,6 +185,7 @@ async fn steps(
     }
     let mut deferred = missing(&mut session, stage, plan, phase, &steps).await?;
     let last = steps.last().map(|migration| migration.version);
+    let mut young = Young::default();
     for migration in steps {
         if let Some(due) = fixtures.take_if(|fixtures| fixtures.after < migration.version) {
             due.load(stage, &mut session).await?;
@@ -196,8 +204,16 @@ async fn steps(
                 deferred.push(Deferred { migration, reason });
             }
             None => {
-                let durable = last == Some(migration.version);
-                applied.push(step(stage, settings, &mut session, migration, plan, durable).await?);
+                let turn = Turn {
+                    progress: plan.resumed.get(&migration.version),
+                    durable: last == Some(migration.version),
+                    tables: young.without(migration.shape()),
+                };
+                applied.push(step(stage, settings, &mut session, migration, turn).await?);
+                // One that ran statement by statement, perhaps for long, has let others in before its end.
+                if migration.header.transaction {
+                    young.add(migration.shape());
+                }
             }
         }
     }
@@ -234,17 +250,14 @@ async fn step(
     settings: &Settings,
     session: &mut Session,
     migration: &Migration,
-    plan: &Plan,
-    durable: bool,
+    turn: Turn<'_>,
 ) -> Result<Done, Failure> {
     let id = || migration.id().to_owned();
     (stage.events)(Event::Started { migration: id() });
-    let progress = plan.resumed.get(&migration.version);
-    let done =
-        migrate(stage, settings, session, migration, progress, durable).await.inspect_err(|failure| {
-            let (code, message) = (failure.code().to_owned(), failure.to_string());
-            (stage.events)(Event::Failed { migration: id(), code, message });
-        })?;
+    let done = migrate(stage, settings, session, migration, turn).await.inspect_err(|failure| {
+        let (code, message) = (failure.code().to_owned(), failure.to_string());
+        (stage.events)(Event::Failed { migration: id(), code, message });
+    })?;
     (stage.events)(Event::Applied {
         migration: id(),
         checksum: migration.source.sha256.clone(),

@@ -1,4 +1,4 @@
-//! What a text tells of itself: how many statements it has, and which existing tables it wants for itself.
+//! What a text tells of itself: how many statements it has, which existing tables it wants for itself, which it makes.
 
 use sql::ast::{AlterTableType, ObjectType, RangeVar};
 use sql::{NodeEnum, Source, Statement};
@@ -11,13 +11,15 @@ pub(crate) struct Shape {
     /// The tables and views, by name as SQL, on which they take ACCESS EXCLUSIVE (section 13.3.1): those that nobody may
     /// even read meanwhile. What cannot be told from the text is left out.
     pub(crate) tables: Vec<String>,
+    /// The tables that it makes, by name as SQL; not those that may have been there before.
+    pub(crate) makes: Vec<String>,
 }
 
 impl Shape {
     pub(crate) fn of(source: &Source) -> Self {
         let read = sql::parse(source, |statements| Self::read(&statements));
         // A syntax error is found, and told, elsewhere. Such a text fails as a whole.
-        read.unwrap_or(Self { statements: usize::MAX, tables: Vec::new() })
+        read.unwrap_or(Self { statements: usize::MAX, tables: Vec::new(), makes: Vec::new() })
     }
 
     pub(crate) fn read(statements: &[Statement]) -> Self {
@@ -25,7 +27,8 @@ impl Shape {
             statements.iter().flat_map(|statement| exclusive(&statement.node)).collect();
         tables.sort();
         tables.dedup();
-        Self { statements: statements.len(), tables }
+        let makes = statements.iter().filter_map(|statement| made(&statement.node)).collect();
+        Self { statements: statements.len(), tables, makes }
     }
 }
 
@@ -51,6 +54,16 @@ fn exclusive(node: &NodeEnum) -> Vec<String> {
             relations.collect()
         }
         _ => Vec::new(),
+    }
+}
+
+fn made(node: &NodeEnum) -> Option<String> {
+    match node {
+        NodeEnum::CreateStmt(create) if !create.if_not_exists => {
+            // A temporary one is its session's alone, and another may have its name.
+            create.relation.as_ref().filter(|relation| relation.relpersistence != "t").map(name)
+        }
+        _ => None,
     }
 }
 
@@ -101,5 +114,12 @@ mod tests {
             create table e (i int); truncate f; alter table g rename to h; create index on i (x); alter index j rename to k;";
         let source = Source::from_bytes(Path::new("m/1_x.sql"), text.into()).unwrap();
         assert_eq!(Shape::of(&source).tables, ["\"a\"", "\"c\"", "\"f\"", "\"g\"", "\"s\".\"d\""]);
+    }
+
+    #[test]
+    fn a_table_that_may_have_been_there_before_is_not_made() {
+        let text = "create table a (i int); create table if not exists b (i int); create table s.c (i int); create temp table d (i int);";
+        let source = Source::from_bytes(Path::new("m/1_x.sql"), text.into()).unwrap();
+        assert_eq!(Shape::of(&source).makes, ["\"a\"", "\"s\".\"c\""]);
     }
 }

@@ -106,7 +106,7 @@ impl Snapshot {
         };
         let path = self.source.path.display().to_string();
         let prologue = settings.prologue();
-        let (look, notices) = (Look { tables: &[] }, Notices::default());
+        let (look, notices) = (Look::new(&[], settings), Notices::default());
         let text = Text::whole(&self.source, &Shape::of(&self.source));
         let patience = Patience {
             stage,

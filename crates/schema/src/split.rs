@@ -15,6 +15,8 @@ pub(crate) struct Statement {
     pub(crate) gentle: bool,
     /// It sets something for those after it.
     pub(crate) setting: bool,
+    /// That is the search path.
+    pub(crate) path: bool,
 }
 
 /// SHA-256 of each statement's tokens: comments and blanks may change.
@@ -34,6 +36,7 @@ pub(crate) fn split(source: &Source) -> Vec<Statement> {
             outside: refuses_a_block(&one.node),
             gentle: waits_gently(&one.node),
             setting: matches!(&one.node, NodeEnum::VariableSetStmt(set) if !set.is_local),
+            path: matches!(&one.node, NodeEnum::VariableSetStmt(set) if !set.is_local && set.name == "search_path"),
         };
         statements.into_iter().map(one).collect()
     };

@@ -53,9 +53,9 @@ pub(crate) async fn of(session: &mut Session, ledger: &str) -> Result<State, Err
              AND n.nspname !~ '^pg_' \
              AND NOT EXISTS (SELECT FROM pg_catalog.pg_class l JOIN pg_catalog.pg_attribute a ON a.attrelid = l.oid \
                WHERE l.relnamespace = n.oid AND l.relname = 'ledger' AND l.relkind = 'r' AND NOT a.attisdropped \
-                 AND a.attname IN ('component', 'version', 'tool_version') HAVING count(*) = 3) \
-             AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')) \
-         SELECT count(*), min(nspname || '.' || relname), \
+                 AND a.attname IN ('component', 'version', 'tool_version') HAVING pg_catalog.count(*) = 3) \
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')) \
+         SELECT pg_catalog.count(*), pg_catalog.min(nspname || '.' || relname), \
            (SELECT o.nspname || '.' || o.relname FROM own o WHERE o.relname = ANY ($2) ORDER BY o.oid LIMIT 1), \
            (SELECT t.tool FROM own o JOIN unnest($2::text[], $3::text[]) AS t(tab, tool) ON t.tab = o.relname ORDER BY o.oid LIMIT 1) \
          FROM own",

@@ -33,8 +33,17 @@ pub(crate) struct Statements<'a> {
     pub(crate) stage: &'a Stage<'a, Event>,
     pub(crate) settings: &'a Settings,
     pub(crate) migration: &'a Migration,
-    pub(crate) look: &'a Look<'a>,
+    /// With the path of the settings.
+    pub(crate) look: Look<'a>,
     pub(crate) notices: &'a Notices,
+}
+
+/// What holds for a statement, whoever the records are written as.
+struct Surroundings {
+    /// What is set before it: what the settings say, and the statements before it.
+    statements: Vec<String>,
+    /// The one of these that sets the search path.
+    path: Option<String>,
 }
 
 impl Statements<'_> {
@@ -49,8 +58,10 @@ impl Statements<'_> {
         let (done, in_doubt) = progress.map_or((0, None), |progress| (progress.done, progress.in_doubt));
         self.enter(session, statements.len(), progress.is_some()).await?;
         let mut entered = session.pid();
-        // What holds for every statement: each is run in these surroundings, whoever the records are written as.
-        let mut surroundings = self.settings.surroundings("SET");
+        let mut surroundings = Surroundings {
+            statements: self.settings.surroundings("SET"),
+            path: self.settings.set_path("SET"),
+        };
         for (nth, statement) in statements.iter().enumerate() {
             let text = Text::part(&self.migration.source, statement.span.clone());
             if nth >= done {
@@ -63,14 +74,7 @@ impl Statements<'_> {
                     entered = session.pid();
                 }
                 let took = self
-                    .statement(
-                        session,
-                        nth,
-                        statement,
-                        &text,
-                        &surroundings.join("; "),
-                        in_doubt == Some(nth),
-                    )
+                    .statement(session, nth, statement, &text, &surroundings, in_doubt == Some(nth))
                     .await?;
                 tries.add(took);
                 tell(self.stage, self.migration, self.notices);
@@ -81,7 +85,10 @@ impl Statements<'_> {
                 });
             }
             if statement.setting {
-                surroundings.push(text.sql().to_owned());
+                surroundings.statements.push(text.sql().to_owned());
+            }
+            if statement.path {
+                surroundings.path = Some(text.sql().to_owned());
             }
         }
         tries.duration = started.elapsed();
@@ -95,7 +102,7 @@ impl Statements<'_> {
         nth: usize,
         statement: &Statement,
         text: &Text<'_>,
-        surroundings: &str,
+        surroundings: &Surroundings,
         in_doubt: bool,
     ) -> Result<Tries, Failure> {
         if !statement.outside && !in_doubt {
@@ -112,7 +119,7 @@ impl Statements<'_> {
             version: self.migration.version,
             nth,
             text,
-            surroundings,
+            surroundings: &surroundings.statements.join("; "),
             gentle: statement.gentle,
             notices: self.notices,
         };
@@ -143,17 +150,20 @@ impl Statements<'_> {
         session: &mut Session,
         nth: usize,
         text: &Text<'_>,
-        surroundings: &str,
+        surroundings: &Surroundings,
     ) -> Result<Tries, Failure> {
+        let (role, path) = (self.look.role.clone(), surroundings.path.clone());
+        let look = Look { tables: self.look.tables, role, path };
+        let prologue = surroundings.statements.join("; ");
         let patience = Patience {
             stage: self.stage,
             settings: self.settings,
             migration: self.migration.id(),
             text: text.clone(),
-            prologue: Some(surroundings),
+            prologue: Some(&prologue),
             alone: false,
             durable: true,
-            look: self.look,
+            look: &look,
             notices: self.notices,
         };
         let (table, condition) = (self.row().table(), self.row().condition());

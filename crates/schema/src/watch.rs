@@ -159,14 +159,13 @@ impl Looker {
 
 /// Whether the session waits for a lock: cheap to ask, since it takes none itself.
 async fn waits(session: &mut Session, pid: i32) -> Result<bool, Error> {
-    let text =
-        "SELECT coalesce(bool_or(wait_event_type = 'Lock'), false) FROM pg_catalog.pg_stat_get_activity($1)";
+    let text = "SELECT coalesce(pg_catalog.bool_or(wait_event_type = 'Lock'), false) FROM pg_catalog.pg_stat_get_activity($1)";
     Ok(query(text).bind(pid).fetch_one(session.connection()).await?.try_get(0)?)
 }
 
 /// How many sessions wait for a relation that this one has locked or waits for.
 async fn behind(session: &mut Session, pid: i32) -> Result<f64, Error> {
-    let text = "SELECT count(DISTINCT waiter.pid)::float8 FROM pg_catalog.pg_locks waiter \
+    let text = "SELECT pg_catalog.count(DISTINCT waiter.pid)::float8 FROM pg_catalog.pg_locks waiter \
          JOIN pg_catalog.pg_locks ours ON ours.pid = $1 AND ours.locktype = 'relation' \
            AND ours.relation = waiter.relation AND ours.database = waiter.database \
          WHERE waiter.locktype = 'relation' AND NOT waiter.granted AND waiter.pid <> $1";

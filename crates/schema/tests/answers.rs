@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use schema::{Event, Failure};
 
-use crate::database::{Database, at_work, one_by_one};
+use crate::database::{Database, at_work, committing, one_by_one};
 
 #[tokio::test]
 async fn a_deadlock_is_tried_again() -> Result<()> {
@@ -46,7 +46,7 @@ async fn a_statement_that_a_person_cancels_is_not_tried_again() -> Result<()> {
     for (file, text) in [
         ("1_whole", "CREATE TABLE a (i int);\nSELECT pg_sleep(60);".to_owned()),
         ("1_each", one_by_one("CREATE TABLE a (i int);\nSELECT pg_sleep(60);")),
-        ("1_alone", one_by_one("CREATE TABLE b (i int);\nDO $$ BEGIN COMMIT; PERFORM pg_sleep(60); END $$;")),
+        ("1_alone", one_by_one(&format!("CREATE TABLE b (i int);\n{}", committing("PERFORM pg_sleep(60)")))),
     ] {
         let named = [(file, text.as_str())];
         let (failure, cancelled) = tokio::join!(database.failure(&named), async {
@@ -142,7 +142,7 @@ async fn a_backend_that_is_ended_in_the_middle_leaves_nothing() -> Result<()> {
 #[tokio::test]
 async fn a_stop_ends_the_statement_and_leaves_nothing() -> Result<()> {
     let mut database = Database::new("answers_stop", "").await?;
-    let alone = one_by_one("CREATE TABLE b (i int); DO $$ BEGIN COMMIT; PERFORM pg_sleep(60); END $$;");
+    let alone = one_by_one(&format!("CREATE TABLE b (i int); {}", committing("PERFORM pg_sleep(60)")));
     for named in [[("1_a", "CREATE TABLE a (i int); SELECT pg_sleep(60);")], [("2_b", alone.as_str())]] {
         database.stop = tokio_util::sync::CancellationToken::new();
         let (failure, stopped) = tokio::join!(database.failure(&named), async {
@@ -156,6 +156,6 @@ async fn a_stop_ends_the_statement_and_leaves_nothing() -> Result<()> {
     }
     assert_eq!(database.history().await?, "2_b running");
     let doubt = "SELECT format('%s %s', statements_done, in_doubt) FROM pgdeploy.migrations";
-    assert_eq!(database.one(doubt).await?, "1 ", "the server said that the second is not in");
+    assert_eq!(database.one(doubt).await?, "1 ", "the second has committed nothing");
     Ok(())
 }

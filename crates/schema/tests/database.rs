@@ -225,3 +225,9 @@ pub(crate) fn with(header: &str, text: &str) -> String {
 pub(crate) fn one_by_one(text: &str) -> String {
     with("transaction: false", text)
 }
+
+/// A block that is refused inside a transaction before it has done anything, and outside of one commits at its end.
+pub(crate) fn committing(text: &str) -> String {
+    let refused = "IF pg_current_xact_id_if_assigned() IS NOT NULL THEN COMMIT; END IF";
+    format!("DO $$ BEGIN {refused}; {text}; COMMIT; END $$")
+}

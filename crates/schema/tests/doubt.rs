@@ -23,7 +23,7 @@ async fn dies(database: &Database, named: &[(&str, &str)], when: &str, backend_t
     Ok(())
 }
 
-async fn progress(database: &Database, named: &[(&str, &str)]) -> Result<Progress> {
+pub(crate) async fn progress(database: &Database, named: &[(&str, &str)]) -> Result<Progress> {
     let mut plan = database.plan(&files(named)?).await?;
     plan.resumed.remove(&1).ok_or_else(|| anyhow::anyhow!("no progress"))
 }

@@ -9,6 +9,7 @@ mod commit;
 mod conditions;
 mod database;
 mod doubt;
+mod half_done;
 mod notices;
 mod order;
 mod own_transaction;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use schema::{Event, Failure};
 
-use crate::database::{Database, at_work, files, one_by_one};
+use crate::database::{Database, at_work, committing, files, one_by_one};
 
 const PROGRESS: &str = "SELECT format('%s %s of %s, doubt %s', status, statements_done, statements_total, in_doubt) FROM pgdeploy.migrations WHERE version = 1";
 
@@ -32,8 +32,8 @@ async fn statements_that_no_transaction_takes_run_and_are_recorded_as_one_file()
 
 #[tokio::test]
 async fn a_file_that_failed_goes_on_at_the_statement_that_failed() -> Result<()> {
-    let failing =
-        ["INSERT INTO nowhere VALUES (1)", "VACUUM nowhere", "DO $$ BEGIN COMMIT; PERFORM 1/0; END $$"];
+    let committing = committing("PERFORM 1/0");
+    let failing = ["INSERT INTO nowhere VALUES (1)", "VACUUM nowhere", &committing];
     for (nth, failing) in failing.into_iter().enumerate() {
         let database =
             Database::new(&format!("statements_resume_{nth}"), "CREATE TABLE once (i int)").await?;
@@ -132,7 +132,7 @@ async fn what_locks_everybody_out_waits_no_longer_than_the_lock_timeout_at_a_tim
     let database = Database::new("statements_full", "CREATE TABLE t (a int)").await?;
     let mut reader = database.session().await?;
     reader.run("BEGIN; SELECT * FROM t").await?;
-    let text = one_by_one("VACUUM FULL t;\nDO $$ BEGIN COMMIT; ALTER TABLE t ADD b int; END $$;");
+    let text = one_by_one(&format!("VACUUM FULL t;\n{};", committing("ALTER TABLE t ADD b int")));
     let named = [("1_a", text.as_str())];
     let retrying = |event: &Event| matches!(event, Event::Retrying { sqlstate, .. } if sqlstate == "55P03");
     let (done, freed) = tokio::join!(database.run(&named), async {

@@ -1,8 +1,9 @@
 //! As whom and where files run, and that nothing of one file is left for the next.
 
 use anyhow::Result;
+use schema::Event;
 
-use crate::database::{Database, one_by_one};
+use crate::database::{Database, at_work, one_by_one};
 
 const ROLES: &str = "DO $$ BEGIN CREATE ROLE builder; EXCEPTION WHEN duplicate_object THEN NULL; WHEN unique_violation THEN NULL; END $$; \
     CREATE SCHEMA app AUTHORIZATION builder";
@@ -88,5 +89,43 @@ async fn a_file_that_takes_another_identity_is_still_recorded_by_us() -> Result<
     assert_eq!(database.applied(&named).await?.len(), 4);
     let owned = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'app'::regnamespace AND relowner = 'builder'::regrole";
     assert_eq!(database.one(owned).await?, "a b d d_i");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_function_that_somebody_has_planted_in_the_path_is_not_run_by_us() -> Result<()> {
+    // Each fits better than PostgreSQL's own, which take arguments of any type.
+    let planted = "CREATE TABLE planted (what text); CREATE TABLE t (a int); CREATE INDEX t_a ON t (a); \
+        CREATE FUNCTION unnest(text[]) RETURNS SETOF text LANGUAGE plpgsql AS \
+          $$ BEGIN INSERT INTO planted VALUES ('unnest'); RETURN QUERY SELECT pg_catalog.unnest($1); END $$; \
+        CREATE FUNCTION counted(bigint, int) RETURNS bigint LANGUAGE plpgsql AS \
+          $$ BEGIN INSERT INTO planted VALUES ('count'); RETURN $1 + 1; END $$; \
+        CREATE AGGREGATE count(int) (SFUNC = counted, STYPE = bigint, INITCOND = '0')";
+    let database = Database::new("surroundings_planted", planted).await?;
+    let drops = one_by_one("DROP INDEX CONCURRENTLY t_a");
+    let named = [("1_a", drops.as_str()), ("2_b", "ALTER TABLE t ADD b int")];
+    assert_eq!(database.applied(&named[..1]).await?.len(), 1);
+    database
+        .sql("UPDATE pgdeploy.migrations SET status = 'running', statements_done = 0, in_doubt = 1")
+        .await?;
+    // Whoever waits in front of others is looked at.
+    let (mut reader, mut other) = (database.session().await?, database.session().await?);
+    reader.run("BEGIN; SELECT * FROM t").await?;
+    let waits = at_work("wait_event_type = 'Lock'");
+    let (applied, read, freed) = tokio::join!(
+        database.applied(&named),
+        async {
+            database.until(&waits).await?;
+            anyhow::Ok(other.run("SELECT * FROM t").await?)
+        },
+        async {
+            database.until_event(|event| matches!(event, Event::Retrying { .. })).await?;
+            anyhow::Ok(reader.run("COMMIT").await?)
+        }
+    );
+    read?;
+    freed?;
+    assert_eq!(applied?.len(), 2);
+    assert_eq!(database.one("SELECT string_agg(DISTINCT what, ' ') FROM planted").await?, "NULL");
     Ok(())
 }

@@ -107,26 +107,97 @@ async fn writers_are_held_up_no_longer_than_the_lock_timeout() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn old_transactions_are_waited_for_before_the_first_attempt_queues() -> Result<()> {
-    let database = Database::new("waits_first", "CREATE TABLE t (a int)").await?;
+/// Runs files against a transaction that has read `table` for more than a second; the last of them waits for it without
+/// queueing.
+async fn behind_an_old_reader(database: &Database, table: &str, named: &[(&str, &str)]) -> Result<()> {
     let mut reader = database.session().await?;
-    reader.run("BEGIN; SELECT * FROM t").await?;
+    reader.run(&format!("BEGIN; SELECT * FROM {table}")).await?;
     let pid = reader.pid();
-    database
-        .until(&format!(
-            "clock_timestamp() - xact_start > interval '1 s' FROM pg_stat_activity WHERE pid = {pid}"
-        ))
-        .await?;
-    let (done, freed) = tokio::join!(database.run(&[("1_a", ADD)]), async {
-        database
-            .until_event(|event| matches!(event, Event::Waiting { blocked_by, .. } if blocked_by.len() == 1 && blocked_by[0].pid == pid))
-            .await?;
+    database.until(&old(pid)).await?;
+    let (done, freed) = tokio::join!(database.run(named), async {
+        database.until_event(|event| waiting(event, pid)).await?;
         anyhow::Ok(reader.run("COMMIT").await?)
     });
     freed?;
-    assert_eq!(done?.map_err(|error| anyhow!("{error:#?}"))?[0].retries, 0);
+    let done = done?.map_err(|error| anyhow!("{error:#?}"))?;
+    assert!(done.iter().all(|done| done.retries == 0), "{done:?}");
     Ok(())
+}
+
+/// A query that is true once the transaction of a backend is old enough to be looked at.
+fn old(pid: i32) -> String {
+    format!("clock_timestamp() - xact_start > interval '1 s' FROM pg_stat_activity WHERE pid = {pid}")
+}
+
+/// It is looked at one backend, and nobody else.
+fn waiting(event: &Event, pid: i32) -> bool {
+    matches!(event, Event::Waiting { blocked_by, .. } if blocked_by.len() == 1 && blocked_by[0].pid == pid)
+}
+
+#[tokio::test]
+async fn old_transactions_are_waited_for_before_the_first_attempt_queues() -> Result<()> {
+    let database = Database::new("waits_first", "CREATE TABLE t (a int)").await?;
+    behind_an_old_reader(&database, "t", &[("1_a", ADD)]).await
+}
+
+#[tokio::test]
+async fn the_tables_of_a_configured_search_path_are_looked_at() -> Result<()> {
+    // Of the same name in the role's own path there is another one, or none.
+    for (name, elsewhere) in [("other", "CREATE TABLE t (a int)"), ("none", "SELECT 1")] {
+        let setup = format!("CREATE SCHEMA app; CREATE TABLE app.t (a int); {elsewhere}");
+        let mut database = Database::new(&format!("waits_path_{name}"), &setup).await?;
+        database.settings.search_path = Some("\"app\", \"public\"".into());
+        let each = one_by_one("ALTER TABLE t ADD c int");
+        behind_an_old_reader(&database, "app.t", &[("1_a", ADD)]).await?;
+        let mut named = vec![("1_a", ADD), ("2_b", each.as_str())];
+        behind_an_old_reader(&database, "app.t", &named).await?;
+        // What the file itself has set before comes last.
+        database.settings.search_path = Some("\"public\"".into());
+        let sets = one_by_one("SET search_path = app;\nALTER TABLE t ADD d int");
+        named.push(("3_c", &sets));
+        behind_an_old_reader(&database, "app.t", &named).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn tables_that_only_the_configured_role_may_see_are_no_obstacle() -> Result<()> {
+    let setup = "CREATE ROLE waits_owner; CREATE ROLE waits_login LOGIN NOINHERIT IN ROLE waits_owner; \
+        GRANT CREATE ON DATABASE waits_role TO waits_login; CREATE SCHEMA app AUTHORIZATION waits_owner; \
+        SET ROLE waits_owner; CREATE TABLE app.t (a int)";
+    let mut database = Database::of_role("waits_role", setup, "waits_login").await?;
+    database.settings.role = Some("waits_owner".into());
+    let (done, _) = against(&database, "SELECT * FROM app.t", "ALTER TABLE app.t ADD b int", 1).await?;
+    assert!(done.retries >= 1, "{done:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_table_that_a_slow_file_has_made_may_be_in_use_at_its_end() -> Result<()> {
+    let database = Database::new("waits_slow", "CREATE TABLE held (i int)").await?;
+    let (mut holder, mut reader) = (database.session().await?, database.session().await?);
+    holder.run("BEGIN; LOCK TABLE held IN SHARE UPDATE EXCLUSIVE MODE").await?;
+    let slow = one_by_one("CREATE TABLE t (a int);\nVACUUM held;");
+    let named = [("1_slow", slow.as_str()), ("2_add", ADD)];
+    let (done, freed) = tokio::join!(database.run(&named), async {
+        database.until("to_regclass('t') IS NOT NULL").await?;
+        reader.run("BEGIN; SELECT * FROM t").await?;
+        database.until(&old(reader.pid())).await?;
+        holder.run("COMMIT").await?;
+        database.until_event(|event| waiting(event, reader.pid())).await?;
+        anyhow::Ok(reader.run("COMMIT").await?)
+    });
+    freed?;
+    assert_eq!(done?.map_err(|error| anyhow!("{error:#?}"))?[1].retries, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_temporary_table_does_not_make_one_of_its_name_new() -> Result<()> {
+    let database = Database::new("waits_temporary", "CREATE TABLE t (a int)").await?;
+    let named =
+        [("1_a", "CREATE TEMP TABLE t (a int)"), ("2_b", "CREATE TEMPORARY TABLE u (a int)"), ("3_add", ADD)];
+    behind_an_old_reader(&database, "t", &named).await
 }
 
 #[tokio::test]
