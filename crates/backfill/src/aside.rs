@@ -39,7 +39,7 @@ pub async fn asides(session: &mut Session, ledger: &str, id: &str) -> Result<Vec
     let ledger = sql::identifier(ledger);
     let rows = query(&format!(
         "SELECT q.key, u.name, q.sqlstate, q.message, q.constraint_name, to_char(q.since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
-           CASE WHEN q.resolved_at IS NOT NULL THEN concat_ws(': ', q.resolved_by, q.reason) END \
+           CASE WHEN q.resolved_at IS NOT NULL THEN pg_catalog.concat_ws(': ', q.resolved_by, q.reason) END \
          FROM {ledger}.backfill_quarantine q JOIN {ledger}.backfill_units u ON u.id = q.unit_id WHERE u.backfill_id = $1 ORDER BY q.id LIMIT 1000"
     ))
     .bind(backfill)
@@ -86,7 +86,7 @@ pub async fn accept_quarantine(
     let accepted = query(&format!(
         "UPDATE {quoted}.backfill_quarantine q SET resolved_at = clock_timestamp(), resolution = 'accepted', resolved_by = $2, reason = $3 \
          FROM {quoted}.backfill_units u WHERE u.id = q.unit_id AND u.backfill_id = $1 AND q.resolved_at IS NULL \
-           AND (cardinality($4::text[]) = 0 OR array_to_string(q.key, ',') = ANY ($4))"
+           AND (pg_catalog.cardinality($4::text[]) = 0 OR pg_catalog.array_to_string(q.key, ',') = ANY ($4))"
     ))
     .bind(backfill)
     .bind(actor.to_owned())

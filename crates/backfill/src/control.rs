@@ -191,7 +191,7 @@ pub async fn ask(
 
 async fn last(session: &mut Session, quoted: &str, backfill: i64) -> Result<String, Error> {
     let row = query(&format!(
-        "SELECT trim(format('%s: %s %s', actor, action, detail)) FROM {quoted}.backfill_journal \
+        "SELECT trim(pg_catalog.format('%s: %s %s', actor, action, detail)) FROM {quoted}.backfill_journal \
          WHERE backfill_id = $1 ORDER BY id DESC LIMIT 1"
     ))
     .bind(backfill)

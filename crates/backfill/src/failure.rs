@@ -13,8 +13,12 @@ pub(crate) enum Ended {
     Unchanged,
     /// The budget is over, rows stay locked: it resumes at the next deploy.
     Incomplete(String),
+    /// A person or its window holds it up: to be looked at again when the others are done.
+    Later(String),
     /// Told to stop.
     Interrupted,
+    /// Was complete before, and nobody can tell whether it still is.
+    Unproven,
     /// Somebody wanted it ended.
     Cancelled,
     /// Somebody wants it to wait: looked at anew.
@@ -37,9 +41,10 @@ impl Ended {
     pub(crate) fn verdict(&self) -> Verdict {
         match self {
             Ended::Complete => Verdict::Complete,
-            Ended::Unchanged => Verdict::Unchanged,
+            Ended::Unchanged | Ended::Unproven => Verdict::Unchanged,
             Ended::Gone => Verdict::Complete,
             Ended::Incomplete(_)
+            | Ended::Later(_)
             | Ended::Quarantined(_)
             | Ended::Interrupted
             | Ended::Cancelled
@@ -54,10 +59,16 @@ impl Ended {
     pub(crate) fn reason(&self) -> Option<String> {
         match self {
             Ended::Complete | Ended::Unchanged | Ended::Gone => None,
+            Ended::Unproven => Some(
+                "a migration was taken back since it began, and with `mode: once` no look at the rows tells whether \
+                 what it did is still there"
+                    .into(),
+            ),
             Ended::Cancelled => Some("somebody has cancelled it".into()),
             Ended::Held => Some("somebody has paused it".into()),
             Ended::Interrupted => Some("the deploy had to stop".into()),
             Ended::Incomplete(reason)
+            | Ended::Later(reason)
             | Ended::Abort(reason)
             | Ended::Refused(reason)
             | Ended::Quarantined(reason) => Some(reason.clone()),
@@ -87,6 +98,13 @@ impl Ended {
                 format!("{id}: {reason}"),
                 "make the new value one that the WHERE no longer matches, such as coalesce(.., 'none'), then: \
                  pgdeploy deploy --env {env}"
+                    .to_owned(),
+            ),
+            Ended::Unproven => (
+                "W205",
+                format!("{id} was complete: {reason}"),
+                "look at its rows; to do it again, give it a file with a new number: pgdeploy new backfill NAME; \
+                 where nothing of it is lost, delete the file"
                     .to_owned(),
             ),
             Ended::Quarantined(_) => (

@@ -123,14 +123,20 @@ impl Worker<'_> {
 
     /// Out of time: whether others are at it still.
     pub(crate) async fn beside_others(&self, session: &mut Session, ended: Ended) -> Result<Ended, Error> {
-        let Ended::Incomplete(mut why) = ended else { return Ok(ended) };
-        if let Some(per_second) = self.newcomers.filter(|_| why.starts_with("the budget")) {
-            why.push_str(&format!("; new rows that match keep coming, about {per_second:.0} per second"));
-        }
+        let Ended::Incomplete(why) = ended else { return Ok(ended) };
+        let why = self.beside_newcomers(why);
         Ok(Ended::Incomplete(match claim::holder(session, self.stage.ledger, self.backfill).await? {
             Some(who) => format!("{why}; some of it is with {who}"),
             None => why,
         }))
+    }
+
+    /// Out of time: whether new rows keep coming.
+    pub(crate) fn beside_newcomers(&self, mut why: String) -> String {
+        if let Some(per_second) = self.newcomers.filter(|_| why.starts_with("the budget")) {
+            why.push_str(&format!("; new rows that match keep coming, about {per_second:.0} per second"));
+        }
+        why
     }
 
     /// Closes the lid, and leaves the ledger as the next run should find it. A ledger that cannot be written now is found

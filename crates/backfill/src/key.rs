@@ -37,13 +37,13 @@ pub(crate) async fn named(session: &mut Session, oid: i64, named: &[String]) -> 
     let rows = query(
         "SELECT a.attname::text, pg_catalog.format_type(a.atttypid, -1) \
          FROM (SELECT i.indkey FROM pg_catalog.pg_index i WHERE i.indrelid = $1::int8::oid AND i.indisunique AND i.indisvalid \
-                 AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = cardinality($2::text[]) \
-                 AND (SELECT array_agg(a.attname::text ORDER BY k.n) FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, n) \
+                 AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = pg_catalog.cardinality($2::text[]) \
+                 AND (SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.n) FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, n) \
                         JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
                       WHERE k.n <= i.indnkeyatts AND a.attnotnull) = $2 LIMIT 1) i, \
               pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, n) \
          JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::int8::oid AND a.attnum = k.attnum \
-         WHERE k.n <= cardinality($2::text[]) ORDER BY k.n",
+         WHERE k.n <= pg_catalog.cardinality($2::text[]) ORDER BY k.n",
     )
     .bind(oid)
     .bind(named.to_vec())

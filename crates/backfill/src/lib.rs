@@ -33,6 +33,7 @@ mod event;
 mod failure;
 mod fence;
 mod finish;
+mod generation;
 mod header;
 mod header_value;
 mod key;

@@ -1,7 +1,7 @@
 //! What holds for the next batch: the settings with what is asked now, and what the server's state leaves.
 
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +10,18 @@ use crate::control::{Control, Wanted};
 use crate::failure::Ended;
 use crate::pressure::Pressure;
 use crate::settings::Settings;
+
+/// For what a run waits that holds one backfill up. For the server's state it always does; for a person or a window only
+/// when nothing else is left to do, and a deploy never for a person: services may be stopped meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Of a deploy; whether it is the last one left.
+    Deploy { last: bool },
+    /// There are others to do.
+    Others,
+    /// Nothing else is left to do.
+    Last,
+}
 
 /// What holds now.
 #[derive(Debug, Clone)]
@@ -26,6 +38,24 @@ impl Now {
             return Some("somebody has paused it".into());
         }
         (self.pressure.duty <= 0.0).then(|| self.pressure.reasons.join("; "))
+    }
+
+    /// Whether it is left as it is now, rather than waited for.
+    pub(crate) fn is_left(&self, patience: Patience, deadline: Instant) -> Option<Ended> {
+        let last = patience == Patience::Last;
+        if self.control.wanted == Wanted::Pause {
+            return match patience {
+                Patience::Deploy { .. } => Some(Ended::Held),
+                _ => (!last).then(|| Ended::Later("somebody has paused it".into())),
+            };
+        }
+        let opens = self.pressure.opens?;
+        let why = self.pressure.reasons.join("; ");
+        if opens >= deadline {
+            return Some(Ended::Incomplete(format!("{why}, which opens only after the budget is over")));
+        }
+        let last = last || patience == Patience::Deploy { last: true };
+        (!last).then_some(Ended::Later(why))
     }
 
     /// How the run ends when its budget is over.

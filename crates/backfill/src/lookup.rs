@@ -178,6 +178,23 @@ pub(crate) async fn explain(session: &mut Session, definition: &Definition) -> R
         None => definition.problem("E255", report.to_string()),
     };
     problem.help = report.hint.clone();
+    if report.code == "42501" && is_hidden(session, &text).await? {
+        let help = "a policy of row-level security would hide rows from this role, and what is hidden would be called done: \
+                    run it as the table's owner, or ALTER ROLE .. BYPASSRLS";
+        problem.help = Some(help.to_owned());
+    }
     let missing = MISSING.contains(&report.code.as_str());
     Ok(Some(if missing { Lookup::Waiting(problem) } else { Lookup::Refused(problem) }))
+}
+
+/// Whether a policy is all that stands in the way of a statement, in a session where that is an error.
+async fn is_hidden(session: &mut Session, text: &str) -> Result<bool, Error> {
+    let row = session.one("SELECT pg_catalog.current_setting('row_security')::bool").await?;
+    if row.try_get(0)? {
+        return Ok(false);
+    }
+    session.run("SET row_security = on").await?;
+    let may = session.run(text).await.is_ok();
+    session.run("SET row_security = off").await?;
+    Ok(may)
 }

@@ -1,7 +1,5 @@
 //! What follows the walk over a unit: the sweep of the rows that were locked, the proof that nothing matches.
 
-use std::time::Duration;
-
 use postgres::{Error, Session};
 
 use crate::claim::{self, Claim, Pass};
@@ -12,7 +10,7 @@ use crate::outcome::grouped;
 use crate::part::Part;
 use crate::quarantine;
 use crate::record;
-use crate::stoppable::stoppable;
+use crate::stoppable::bounded;
 use crate::sweep::{Sweep, Swept};
 use crate::verify;
 use crate::worker::{Worker, taken_over};
@@ -38,10 +36,7 @@ impl Worker<'_> {
         let mut matches = self.any_matches(session, part).await?;
         // What moved behind the cursor, or was locked, is met by its key; what was done and matches all the same is not.
         let kept = if matches { claim::kept(session, self.stage.ledger, (claim, pass)).await?.0 } else { 0 };
-        if matches
-            && kept == 0
-            && verify::note_left(session, &part.texts, claim, self.stage.ledger).await? > 0
-        {
+        if matches && kept == 0 && self.note_left(session, part, claim).await? > 0 {
             if let Some(ended) = self.sweep(session, part, claim).await? {
                 return Ok(Some(ended).filter(|ended| !matches!(ended, Ended::Held)));
             }
@@ -119,13 +114,14 @@ impl Worker<'_> {
         });
         record::set_state(session, self.stage.ledger, self.backfill, "verifying", (None, None)).await?;
         let canceller = session.canceller();
-        stoppable(
-            &self.stage.stop,
-            &canceller,
-            Duration::ZERO,
-            verify::any_matches(session, &part.texts, self.backfill),
-        )
-        .await
+        let look = verify::any_matches(session, &part.texts, self.backfill);
+        bounded(&self.stage.stop, self.deadline, &canceller, look).await
+    }
+
+    async fn note_left(&self, session: &mut Session, part: &Part, claim: &Claim) -> Result<u64, Error> {
+        let canceller = session.canceller();
+        let noted = verify::note_left(session, &part.texts, claim, self.stage.ledger);
+        bounded(&self.stage.stop, self.deadline, &canceller, noted).await
     }
 
     /// Rows match after the sweep: they keep matching, or new ones have come and there is another pass.
@@ -137,7 +133,9 @@ impl Worker<'_> {
     ) -> Result<Option<Ended>, Error> {
         let (ledger, texts) = (self.stage.ledger, &part.texts);
         let (unchanged, before) = claim::kept(session, ledger, (claim, pass)).await?;
-        let left = verify::left(session, texts, pass.hi.as_deref(), claim.backfill).await?;
+        let canceller = session.canceller();
+        let left = verify::left(session, texts, pass.hi.as_deref(), claim.backfill);
+        let left = bounded(&self.stage.stop, self.deadline, &canceller, left).await?;
         let again: Vec<_> = left.examples.iter().filter(|key| before.contains(key)).cloned().collect();
         if left.within > 0 && (unchanged >= left.within || !again.is_empty()) {
             let examples = if again.is_empty() { left.examples } else { again };

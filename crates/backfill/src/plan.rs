@@ -42,6 +42,9 @@ pub struct Item {
     pub def_sha256: String,
     /// What a person should know about it.
     pub note: Option<String>,
+    /// It was complete before a migration was taken back: the run has to look at it again.
+    #[serde(skip)]
+    pub(crate) is_doubtful: bool,
     /// Why it can never run as it is: exit 2, nothing touched.
     #[serde(skip)]
     pub refused: Option<Problem>,
@@ -60,7 +63,7 @@ pub enum State {
     Incomplete,
     /// Proven complete.
     Complete,
-    /// Was complete or had failed with another text: runs anew.
+    /// Was complete or had failed with another text, or rows match again since a migration was taken back: runs anew.
     Changed,
     /// Had failed; is tried again.
     Failed,
@@ -133,9 +136,18 @@ async fn item(
         tenants: None,
         def_sha256: definition.def_sha256.clone(),
         note: None,
+        is_doubtful: record.is_some_and(|record| record.is_undone),
         refused: record.and_then(|record| conflict(definition, record, None)),
         waiting_for: None,
     };
+    let doubted = record.filter(|record| item.state == State::Complete && record.is_undone);
+    if let Some(record) = doubted
+        && matches_again(session, definition, record, ledger).await?
+    {
+        item.state = State::Changed;
+        item.note =
+            Some("a migration was taken back since it was complete, and rows match again: runs anew".into());
+    }
     if item.state == State::Complete {
         item.estimated_rows = Some(0);
         return Ok(item);
@@ -160,10 +172,31 @@ async fn item(
         (item.state, item.note) = (State::Refused, Some(problem.to_string()));
     } else if let Some(problem) = &item.waiting_for {
         (item.state, item.note) = (State::WaitingForSchema, Some(problem.to_string()));
-    } else {
+    } else if item.note.is_none() {
         item.note = note(item.state, record);
     }
     Ok(item)
+}
+
+/// Whether rows match again that were done. What cannot be asked now is left to the run.
+async fn matches_again(
+    session: &mut Session,
+    definition: &Definition,
+    record: &Record,
+    ledger: &str,
+) -> Result<bool, Error> {
+    if definition.is_once() {
+        return Ok(false);
+    }
+    let Lookup::Ready(relation) = lookup::look_up(session, definition).await? else { return Ok(false) };
+    let Some(texts) = texts::compose(definition, &relation, ledger) else { return Ok(false) };
+    match verify::any_matches(session, &texts, record.id).await {
+        Err(error) if !error.is_lost_connection() => {
+            session.run("ROLLBACK").await?;
+            Ok(false)
+        }
+        matches => matches,
+    }
 }
 
 fn state(definition: &Definition, record: Option<&Record>) -> State {

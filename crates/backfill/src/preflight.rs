@@ -182,9 +182,9 @@ async fn triggers(
         Kind::InsertSelect => return Ok(Vec::new()),
     };
     let rows = query(
-        "SELECT format('%s calls %s%s', t.tgname, t.tgfoid::regproc, CASE WHEN t.tgtype::int & 1 = 0 THEN ' for each batch' ELSE '' END) \
+        "SELECT pg_catalog.format('%s calls %s%s', t.tgname, t.tgfoid::regproc, CASE WHEN t.tgtype::int & 1 = 0 THEN ' for each batch' ELSE '' END) \
          FROM pg_catalog.pg_trigger t WHERE t.tgrelid = $1::int8::oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype::int & $2 <> 0 \
-           AND (cardinality(t.tgattr::int2[]) = 0 OR $2 <> 16 OR EXISTS (SELECT FROM pg_catalog.pg_attribute a \
+           AND (pg_catalog.cardinality(t.tgattr::int2[]) = 0 OR $2 <> 16 OR EXISTS (SELECT FROM pg_catalog.pg_attribute a \
              WHERE a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr::int2[]) AND a.attname = ANY ($3))) ORDER BY t.tgname",
     )
     .bind(relation.oid)
@@ -236,8 +236,8 @@ async fn notes(
     if no_constraint {
         notes.push(format!("there is no constraint {}", header.constraint.as_deref().unwrap_or_default()));
     }
-    if let Some(window) = crate::window::outside(session, header.window.as_ref()).await? {
-        notes.push(format!("it is outside of its window {window} now"));
+    if let Some(closed) = crate::window::outside(session, header.window.as_ref()).await? {
+        notes.push(format!("it is outside of its window {} now", closed.window));
     }
     if header.over(settings).duty < 1.0 {
         notes.push(format!("works {:.0} % of the time", header.over(settings).duty * 100.0));

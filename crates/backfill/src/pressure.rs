@@ -1,5 +1,7 @@
 //! What the server's state leaves to us, and why it is not all.
 
+use std::time::Instant;
+
 /// What is left to us.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pressure {
@@ -11,11 +13,13 @@ pub(crate) struct Pressure {
     pub(crate) halvings: u64,
     /// Nobody else is at work on the server.
     pub(crate) alone: bool,
+    /// When its window opens, where it is closed.
+    pub(crate) opens: Option<Instant>,
 }
 
 impl Default for Pressure {
     fn default() -> Self {
-        Self { duty: 1.0, reasons: Vec::new(), halvings: 0, alone: false }
+        Self { duty: 1.0, reasons: Vec::new(), halvings: 0, alone: false, opens: None }
     }
 }
 
@@ -27,6 +31,7 @@ impl Pressure {
             reasons: vec!["the server's state has not been seen yet".into()],
             halvings: 0,
             alone: false,
+            opens: None,
         }
     }
 

@@ -143,7 +143,7 @@ async fn told(
 ) -> Result<Option<(u64, String)>, Error> {
     let ledger = sql::identifier(ledger);
     let row = query(&format!(
-        "SELECT count(*) OVER (), array_to_string(q.key, ', '), q.message FROM {ledger}.backfill_quarantine q \
+        "SELECT count(*) OVER (), pg_catalog.array_to_string(q.key, ', '), q.message FROM {ledger}.backfill_quarantine q \
          JOIN {ledger}.backfill_units u ON u.id = q.unit_id WHERE {of} = $1 AND q.resolved_at IS NULL \
          ORDER BY q.id DESC LIMIT 1"
     ))

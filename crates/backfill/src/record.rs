@@ -18,6 +18,8 @@ pub(crate) struct Record {
     pub(crate) estimated_rows: u64,
     pub(crate) error: Option<String>,
     pub(crate) rows: u64,
+    /// A migration was taken back since it was proven complete (in mode `once`: since it began).
+    pub(crate) is_undone: bool,
 }
 
 impl Record {
@@ -32,19 +34,30 @@ impl Record {
 
 /// The latest generation of every definition that has one; empty without a ledger.
 pub(crate) async fn latest(session: &mut Session, ledger: &str) -> Result<HashMap<String, Record>, Error> {
-    let present = query("SELECT pg_catalog.to_regclass($1) IS NOT NULL")
-        .bind(sql::qualified(ledger, "backfills"))
-        .fetch_one(session.connection())
-        .await?;
+    let present =
+        query("SELECT pg_catalog.to_regclass($1) IS NOT NULL, pg_catalog.to_regclass($2) IS NOT NULL")
+            .bind(sql::qualified(ledger, "backfills"))
+            .bind(sql::qualified(ledger, "migrations_undone"))
+            .fetch_one(session.connection())
+            .await?;
     if !present.try_get::<bool, _>(0)? {
         return Ok(HashMap::new());
     }
     let ledger = sql::identifier(ledger);
+    // What a migration has made and a rollback has taken away is empty when it is made again.
+    let undone = match present.try_get::<bool, _>(1)? {
+        true => format!(
+            "coalesce(CASE b.mode WHEN 'once' THEN b.started_at ELSE greatest(b.finished_at, b.verified_at) END \
+               < (SELECT pg_catalog.max(u.undone_at) FROM {ledger}.migrations_undone u), false)"
+        ),
+        false => "false".to_owned(),
+    };
     let rows = session
         .all(&format!(
             "SELECT DISTINCT ON (b.name) b.name, b.id, b.generation, b.def_sha256, b.table_name, b.state, b.estimated_rows, \
                     b.error, coalesce((SELECT sum(r.rows_done) FROM {ledger}.backfill_ranges r \
-                                       JOIN {ledger}.backfill_units u ON u.id = r.unit_id WHERE u.backfill_id = b.id), 0)::int8 \
+                                       JOIN {ledger}.backfill_units u ON u.id = r.unit_id WHERE u.backfill_id = b.id), 0)::int8, \
+                    {undone} \
              FROM {ledger}.backfills b ORDER BY b.name, b.generation DESC"
         ))
         .await?;
@@ -59,6 +72,7 @@ pub(crate) async fn latest(session: &mut Session, ledger: &str) -> Result<HashMa
                 estimated_rows: row.try_get::<i64, _>(6)?.unsigned_abs(),
                 error: row.try_get(7)?,
                 rows: row.try_get::<i64, _>(8)?.unsigned_abs(),
+                is_undone: row.try_get(9)?,
             };
             Ok((row.try_get(0)?, record))
         })
@@ -156,6 +170,19 @@ pub(crate) async fn set_state(
     .bind(state)
     .bind(sqlstate)
     .bind(error)
+    .execute(session.connection())
+    .await?;
+    Ok(())
+}
+
+/// What was complete has been looked at again, and no row matches.
+pub(crate) async fn still_done(session: &mut Session, ledger: &str, backfill: i64) -> Result<(), Error> {
+    query(&format!(
+        "UPDATE {}.backfills SET verified_at = pg_catalog.clock_timestamp(), verified_lsn = pg_catalog.pg_current_wal_lsn(), \
+           updated_at = pg_catalog.clock_timestamp() WHERE id = $1 AND state = 'done'",
+        sql::identifier(ledger)
+    ))
+    .bind(backfill)
     .execute(session.connection())
     .await?;
     Ok(())

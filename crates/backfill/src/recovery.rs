@@ -46,6 +46,11 @@ impl Worker<'_> {
             Remedy::Retry => {}
             Remedy::GiveWay if repeated <= STUBBORN => {}
             Remedy::GiveWay => return Some(Ended::Incomplete(format!("others hold what it needs: {error}"))),
+            // Nothing else takes so long that the budget's end cancels it.
+            Remedy::Shrink if over => {
+                let why = "the budget is over, in the middle of the look whether rows are left to do: it takes longer than that";
+                return Some(Ended::Incomplete(self.beside_newcomers(why.to_owned())));
+            }
             Remedy::Shrink | Remedy::Bisect => return Some(self.failed(error).await),
             Remedy::Wait if repeated > SHORTAGES => return Some(Ended::Incomplete(error.to_string())),
             Remedy::Wait => {}

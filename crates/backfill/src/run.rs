@@ -1,10 +1,12 @@
 //! The stage: one definition after the other within the budget. By type it cannot fail the deploy.
 
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use crate::definition::Definition;
 use crate::event::Event;
 use crate::failure::Ended;
+use crate::live::Patience;
 use crate::outcome::{ItemOutcome, Outcome, Verdict};
 use crate::plan::{Item, Plan, State};
 use crate::proof::{self, Proof};
@@ -12,33 +14,59 @@ use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::worker::Worker;
 
-/// Works on what is pending. What it cannot finish is a warning and resumes at the next run.
+/// Between two looks at backfills that a person or their windows hold up, where there are several.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Works on what is pending. One that a person or its window holds up does not hold up the others. What it cannot finish is a warning and resumes at the next run.
 pub async fn run(stage: &Stage<'_>, plan: &Plan, settings: &Settings) -> Outcome {
     let deadline = Instant::now() + settings.budget;
     let mut outcome = Outcome::default();
     let mut abort: Option<String> = None;
-    for (item, definition) in plan.work() {
-        if !plan.is_selected(&item.id) {
+    let selected = plan.work().filter(|(item, _)| plan.is_selected(&item.id));
+    let mut queue: VecDeque<_> =
+        selected.map(|(item, definition)| Turn { item, definition, worker: None, seconds: 0.0 }).collect();
+    // So many at the head of the queue have been put off one after the other.
+    let mut put_off = 0;
+    while let Some(mut turn) = queue.pop_front() {
+        let (item, definition, started) = (turn.item, turn.definition, Instant::now());
+        let patience = match (stage.deployment, queue.is_empty()) {
+            (Some(_), last) => Patience::Deploy { last },
+            (None, true) => Patience::Last,
+            (None, false) => Patience::Others,
+        };
+        let left = || (item.rows_done, item.rows_done + item.estimated_rows.unwrap_or(0), 0);
+        let begun = turn.worker.is_some();
+        let (ended, (rows, estimated_rows, skipped)) = if item.state == State::Complete && !item.is_doubtful {
+            (Ended::Unchanged, (item.rows_done, item.rows_done, 0))
+        } else if let Some(reason) = hindered(stage, deadline, abort.as_deref()).filter(|_| !begun) {
+            (reason, left())
+        } else if let Some(reason) = requires(stage, plan, definition, settings).await {
+            (reason, left())
+        } else {
+            let worker = turn
+                .worker
+                .get_or_insert_with(|| Box::new(Worker::new(stage, settings, definition, deadline)));
+            worker.patience = patience;
+            let ended = worker.work().await;
+            (ended, (worker.rows, worker.estimated_rows, worker.skipped))
+        };
+        turn.seconds += started.elapsed().as_secs_f64();
+        if matches!(ended, Ended::Later(_)) {
+            queue.push_back(turn);
+            put_off += 1;
+            if put_off >= queue.len() {
+                put_off = 0;
+                wait(stage, deadline).await;
+            }
             continue;
         }
-        let started = Instant::now();
-        let (ended, rows, estimated_rows, skipped) = if item.state == State::Complete {
-            (Ended::Unchanged, item.rows_done, item.rows_done, 0)
-        } else if let Some(reason) = hindered(stage, deadline, abort.as_deref()) {
-            (reason, item.rows_done, item.rows_done + item.estimated_rows.unwrap_or(0), 0)
-        } else if let Some(reason) = requires(stage, plan, definition, settings).await {
-            (reason, item.rows_done, item.rows_done + item.estimated_rows.unwrap_or(0), 0)
-        } else {
-            let mut worker = Worker::new(stage, settings, definition, deadline);
-            let ended = worker.work().await;
-            (ended, worker.rows, worker.estimated_rows, worker.skipped)
-        };
+        put_off = 0;
         if let Ended::Abort(reason) = &ended {
             abort = Some(reason.clone());
         }
         outcome.interrupted |= matches!(ended, Ended::Interrupted);
         outcome.warnings.extend(ended.warning(&item.id, rows, estimated_rows));
-        let seconds = started.elapsed().as_secs_f64();
+        let seconds = turn.seconds;
         if let Some(event) = event(item, definition, &ended, (rows, estimated_rows), seconds) {
             (stage.events)(event);
         }
@@ -54,6 +82,22 @@ pub async fn run(stage: &Stage<'_>, plan: &Plan, settings: &Settings) -> Outcome
         });
     }
     outcome
+}
+
+/// One that is to be worked on, or has been and was put off.
+struct Turn<'a> {
+    item: &'a Item,
+    definition: &'a Definition,
+    worker: Option<Box<Worker<'a>>>,
+    seconds: f64,
+}
+
+/// All that are left are put off: until one of them is looked at again.
+async fn wait(stage: &Stage<'_>, deadline: Instant) {
+    tokio::select! {
+        () = tokio::time::sleep_until((Instant::now() + AGAIN).min(deadline).into()) => {}
+        () = stage.stop.cancelled() => {}
+    }
 }
 
 /// What has to come first, where that is not there.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use postgres::{Error, Row, Session, query};
 
 use crate::company::{self, Others};
-use crate::window::{self, Window};
+use crate::window::{self, Closed, Window};
 
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,7 +33,7 @@ pub(crate) struct Seen {
     /// Dead rows and all rows of the table, as the statistics have them.
     pub(crate) dead: (f64, f64),
     /// The window, where this is outside of it.
-    pub(crate) outside_window: Option<String>,
+    pub(crate) outside_window: Option<Closed>,
 }
 
 /// Looks at the server. `pids` are our own sessions at work; who was at work so `lately` still counts.
@@ -57,8 +57,8 @@ pub(crate) async fn look(
     let row = query(&format!(
         "SELECT (SELECT max(extract(epoch FROM replay_lag))::float8 FROM pg_catalog.pg_stat_replication), \
            (SELECT count(*) FROM pg_catalog.pg_stat_replication WHERE state IS NULL), \
-           coalesce((SELECT array_agg(DISTINCT application_name) FROM pg_catalog.pg_stat_replication WHERE application_name <> 'pg_basebackup'), '{{}}'), \
-           coalesce((SELECT array_agg(slot_name::text) FROM pg_catalog.pg_replication_slots WHERE NOT active AND NOT temporary AND restart_lsn IS NOT NULL), '{{}}'), \
+           coalesce((SELECT pg_catalog.array_agg(DISTINCT application_name) FROM pg_catalog.pg_stat_replication WHERE application_name <> 'pg_basebackup'), '{{}}'), \
+           coalesce((SELECT pg_catalog.array_agg(slot_name::text) FROM pg_catalog.pg_replication_slots WHERE NOT active AND NOT temporary AND restart_lsn IS NOT NULL), '{{}}'), \
            current_setting('archive_mode') <> 'off' AND coalesce((SELECT last_failed_time > coalesce(last_archived_time, '-infinity') FROM pg_catalog.pg_stat_archiver), false), \
            greatest((SELECT max(extract(epoch FROM clock_timestamp() - xact_start))::float8 FROM pg_catalog.pg_stat_activity \
                WHERE backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() AND pid <> ALL ($2) AND backend_type <> 'walsender'), \

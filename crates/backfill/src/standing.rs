@@ -123,12 +123,12 @@ async fn known(session: &mut Session, ledger: &str) -> Result<HashMap<String, (S
              SELECT b.name, b.def_sha256, b.state, b.wanted, b.estimated_rows, b.revision, b.level, b.reasons, b.error, \
                to_char(b.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
                to_char(b.verified_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
-               nullif(concat_ws(', ', 'target ' || b.target_ms || 'ms', 'pause ' || b.pause_ms || 'ms', 'duty ' || b.duty * 100 || '%', 'workers ' || b.workers), ''), \
+               nullif(pg_catalog.concat_ws(', ', 'target ' || b.target_ms || 'ms', 'pause ' || b.pause_ms || 'ms', 'duty ' || b.duty * 100 || '%', 'workers ' || b.workers), ''), \
                coalesce((SELECT sum(r.rows_done) FROM {ledger}.backfill_ranges r JOIN {ledger}.backfill_units u ON u.id = r.unit_id WHERE u.backfill_id = b.id), 0)::int8, \
                coalesce((SELECT sum(r.take_overs) FROM {ledger}.backfill_ranges r JOIN {ledger}.backfill_units u ON u.id = r.unit_id WHERE u.backfill_id = b.id), 0)::int8, \
                (SELECT count(*) FROM {ledger}.backfill_skipped k JOIN {ledger}.backfill_units u ON u.id = k.unit_id WHERE u.backfill_id = b.id), \
                (SELECT count(*) FROM {ledger}.backfill_quarantine q JOIN {ledger}.backfill_units u ON u.id = q.unit_id WHERE u.backfill_id = b.id AND q.resolved_at IS NULL), \
-               coalesce((SELECT array_agg(DISTINCT r.lease_owner) FROM {ledger}.backfill_ranges r JOIN {ledger}.backfill_units u ON u.id = r.unit_id \
+               coalesce((SELECT pg_catalog.array_agg(DISTINCT r.lease_owner) FROM {ledger}.backfill_ranges r JOIN {ledger}.backfill_units u ON u.id = r.unit_id \
                  WHERE u.backfill_id = b.id AND r.lease_owner IS NOT NULL AND r.state <> 'done' AND NOT {LAPSED}), '{{}}'), \
                coalesce(b.observed_at > clock_timestamp() - interval '30 seconds', false), b.id FROM b"
         ))

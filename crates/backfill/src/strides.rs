@@ -181,7 +181,7 @@ UPDATE {ledger}.backfill_ranges r
 SET block = $3::int8, step = $4::int4, seq = r.seq + 1, state = CASE WHEN $3::int8 >= r.end_block THEN 'done' ELSE 'leased' END,
     updated_at = clock_timestamp()
 WHERE r.id = $1::int8 AND r.lease_token = $2::int8
-RETURNING coalesce((SELECT array_agg(id ORDER BY id) FROM n), '{{}}'), r.state = 'done'"
+RETURNING coalesce((SELECT pg_catalog.array_agg(id ORDER BY id) FROM n), '{{}}'), r.state = 'done'"
         )
     }
 

@@ -12,9 +12,9 @@ use crate::statement::Kind;
 /// The statements of one unit. Parameters are in the order that `sweep` and `verify` bind them.
 #[derive(Debug, Clone)]
 pub(crate) struct Texts {
-    /// Noted rows, those that are free now.
+    /// Noted rows, those that are free now and whose notes nobody has in hand.
     pub(crate) sweep: String,
-    /// Noted rows, waiting for each.
+    /// Noted rows, waiting for each and for its note.
     pub(crate) wait: String,
     /// Noted rows, to be rolled back: how many were changed. $1 the notes' ids.
     pub(crate) sample: String,
@@ -58,8 +58,8 @@ pub(crate) fn compose(definition: &Definition, relation: &Relation, ledger: &str
         wait: names.sweep(lock, "", &noted),
         sample: names.sample(lock, &noted),
         still: format!(
-            "WITH {} SELECT array_to_string({}, ', ') FROM {} AS {scan} JOIN pgdeploy_noted pgdeploy_n ON {} WHERE ({hit}) ORDER BY pgdeploy_n.pgdeploy_id",
-            names.noted(),
+            "WITH {} SELECT pg_catalog.array_to_string({}, ', ') FROM {} AS {scan} JOIN pgdeploy_noted pgdeploy_n ON {} WHERE ({hit}) ORDER BY pgdeploy_n.pgdeploy_id",
+            names.noted(""),
             names.text_array(scan),
             names.table,
             names.joined()
@@ -92,13 +92,15 @@ impl Texts {
 }
 
 impl Names {
-    /// The notes that are asked for, with their keys as columns.
-    fn noted(&self) -> String {
+    /// The notes that are asked for, with their keys as columns. Who does a noted row has locked its note before, and the
+    /// note goes with it: two of us may have the same note's number in hand, a walker that closes in on its rows and
+    /// whoever sweeps what is left of the pass, and no look at a row may tell that it is done.
+    fn noted(&self, lock: &str) -> String {
         let pairs = self.cast("k.key").into_iter().zip(self.own(""));
         let columns: Vec<_> = pairs.map(|(cast, own)| format!("{cast} AS {own}")).collect();
         format!(
             "pgdeploy_noted AS MATERIALIZED (
-  SELECT k.id AS pgdeploy_id, {} FROM {}.backfill_skipped k WHERE k.id = ANY ($1::int8[])
+  SELECT k.id AS pgdeploy_id, {} FROM {}.backfill_skipped k WHERE k.id = ANY ($1::int8[]) {lock}
 )",
             columns.join(", "),
             self.ledger
@@ -112,7 +114,7 @@ impl Names {
 
     fn sample(&self, lock: &str, edited: &str) -> String {
         let Self { table, alias, hit, .. } = self;
-        let (noted, named, joined) = (self.noted(), self.named_columns(), self.joined());
+        let (noted, named, joined) = (self.noted(""), self.named_columns(), self.joined());
         format!(
             "WITH {noted}, pgdeploy_todo AS MATERIALIZED (
   SELECT {named} FROM {table} AS {alias} JOIN pgdeploy_noted pgdeploy_n ON {joined} WHERE ({hit}) {lock} OF {alias} SKIP LOCKED
@@ -125,8 +127,12 @@ impl Names {
     /// $1 the notes' ids, $2 range, $3 lease token, $4 seconds of the lease.
     fn sweep(&self, lock: &str, wait: &str, edited: &str) -> String {
         let Self { table, ledger, alias, hit, .. } = self;
-        let (noted, named, joined, same) =
-            (self.noted(), self.named_columns(), self.joined(), self.same("t.", "s."));
+        let (noted, named, joined, same) = (
+            self.noted(&format!("FOR UPDATE OF k {wait}")),
+            self.named_columns(),
+            self.joined(),
+            self.same("t.", "s."),
+        );
         format!(
             "WITH {noted}, pgdeploy_todo AS MATERIALIZED (
   SELECT {named} FROM {table} AS {alias} JOIN pgdeploy_noted pgdeploy_n ON {joined} WHERE ({hit}) {lock} OF {alias} {wait}
@@ -137,7 +143,7 @@ impl Names {
   WHERE NOT EXISTS (SELECT FROM pgdeploy_todo t WHERE {same})
 ), pgdeploy_settled AS (
   DELETE FROM {ledger}.backfill_skipped k
-  WHERE k.id = ANY ($1::int8[]) AND k.id NOT IN (SELECT pgdeploy_id FROM pgdeploy_locked) RETURNING 1
+  WHERE k.id IN (SELECT pgdeploy_id FROM pgdeploy_noted) AND k.id NOT IN (SELECT pgdeploy_id FROM pgdeploy_locked) RETURNING 1
 ), pgdeploy_batch AS MATERIALIZED (
   SELECT (SELECT count(*) FROM pgdeploy_settled) AS settled, (SELECT count(*) FROM pgdeploy_done) AS done,
          (SELECT count(*) FROM pgdeploy_done WHERE pgdeploy_still) AS unchanged

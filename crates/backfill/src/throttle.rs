@@ -61,6 +61,7 @@ impl Judge {
             )],
             halvings: self.halvings,
             alone: false,
+            opens: None,
         })
     }
 
@@ -69,9 +70,9 @@ impl Judge {
         self.seen_at = now;
         let mut reasons = Vec::new();
         let limits = self.limits.clone();
-        if let Some(window) = seen.outside_window.as_ref() {
+        if let Some(closed) = seen.outside_window.as_ref() {
             self.raised.insert("window", 0.0);
-            reasons.push(format!("it is outside of its window {window}"));
+            reasons.push(format!("it is outside of its window {}", closed.window));
         } else {
             self.raised.remove("window");
         }
@@ -138,7 +139,8 @@ impl Judge {
         self.checkpoints(now, seen, &mut reasons);
         let duty = self.raised.values().copied().fold(1.0, f64::min);
         let alone = !self.company.is_there(now, &seen.others, limits.lately());
-        Pressure { duty, reasons, halvings: self.halvings, alone }
+        let opens = seen.outside_window.as_ref().and_then(|closed| now.checked_add(closed.opens));
+        Pressure { duty, reasons, halvings: self.halvings, alone, opens }
     }
 
     /// A number with a level from which it slows us down by half, and one from which it stops us.

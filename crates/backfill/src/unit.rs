@@ -5,7 +5,6 @@ use std::time::Duration;
 use postgres::{Error, PgRow, Row, Session, query};
 
 use crate::relation::{self, Division, Relation};
-use crate::texts::Texts;
 
 /// How long the tenants may take to be listed.
 const LIST: Duration = Duration::from_secs(60);
@@ -22,7 +21,7 @@ pub(crate) struct Unit {
     pub(crate) tenant: Option<String>,
     pub(crate) relation: Option<String>,
     pub(crate) estimated_rows: u64,
-    /// In mode `once`, the greatest key that is done; noted when the backfill began.
+    /// In mode `once`, the greatest key that is done, noted when the backfill began; empty where nothing was there.
     pub(crate) bound: Option<Vec<String>>,
     pub(crate) writers: Vec<String>,
 }
@@ -57,27 +56,30 @@ impl Unit {
     }
 }
 
-/// Adds the units that are not there yet. How many.
+/// Adds the units that are not there yet. How many. In mode `once` nothing of those that come `late` was there when it
+/// began: their bound is empty.
 pub(crate) async fn enumerate(
     session: &mut Session,
     ledger: &str,
     (backfill, estimated_rows): (i64, u64),
     relation: &Relation,
+    late: bool,
 ) -> Result<u64, Error> {
     let ledger = sql::identifier(ledger);
+    let bound = if late { "'{}'::text[]" } else { "NULL::text[]" };
     let insert = format!(
-        "INSERT INTO {ledger}.backfill_units (backfill_id, name, kind, position, relation, tenant, estimated_rows)"
+        "INSERT INTO {ledger}.backfill_units (backfill_id, name, kind, position, relation, tenant, estimated_rows, bound)"
     );
     let conflict = "ON CONFLICT (backfill_id, name) DO NOTHING";
     let text = match &relation.division {
         Division::Whole => {
             let estimated_rows = i64::try_from(estimated_rows).unwrap_or(i64::MAX);
-            format!("{insert} SELECT $1, '', 'table', 0, $2, NULL, {estimated_rows} {conflict}")
+            format!("{insert} SELECT $1, '', 'table', 0, $2, NULL, {estimated_rows}, {bound} {conflict}")
         }
         Division::Partitions => format!(
             "{insert} SELECT $1, CASE WHEN n.nspname || c.relname LIKE '%.%' THEN pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) \
                  ELSE n.nspname || '.' || c.relname END, 'partition', row_number() OVER (ORDER BY c.reltuples, c.oid), \
-               pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), NULL, greatest(c.reltuples, 0)::int8 \
+               pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), NULL, greatest(c.reltuples, 0)::int8, {bound} \
              FROM pg_catalog.pg_partition_tree({}::int8::oid) t JOIN pg_catalog.pg_class c ON c.oid = t.relid \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE t.isleaf AND c.relkind = 'r' {conflict}",
             relation.oid
@@ -90,12 +92,12 @@ pub(crate) async fn enumerate(
                 "WITH RECURSIVE v AS ((SELECT {column} AS v FROM {table} WHERE {column} IS NOT NULL ORDER BY {column} LIMIT 1) UNION ALL \
                    SELECT (SELECT x.{column} FROM {table} x WHERE x.{column} > v.v ORDER BY x.{column} LIMIT 1) FROM v WHERE v.v IS NOT NULL), \
                  s AS (SELECT w.value::{type_name} AS v, w.freq::float8 AS freq FROM pg_catalog.pg_stats p, \
-                   LATERAL (SELECT * FROM unnest(p.most_common_vals::text::text[], p.most_common_freqs) AS w (value, freq)) w \
+                   LATERAL (SELECT * FROM ROWS FROM (pg_catalog.unnest(p.most_common_vals::text::text[]), pg_catalog.unnest(p.most_common_freqs)) AS w (value, freq)) w \
                    WHERE p.schemaname || '.' || p.tablename = $2 AND p.attname = {}), \
                  w AS MATERIALIZED (SELECT v.v FROM v WHERE v.v::text <> '' LIMIT {TENANTS}), \
                  n AS (SELECT w.v, coalesce(s.freq, 0) AS freq FROM w LEFT JOIN s ON s.v = w.v) \
                  {insert} SELECT $1, n.v::text, 'tenant', row_number() OVER (ORDER BY n.freq, n.v), NULL, n.v::text, \
-                   (n.freq * {})::int8 FROM n {conflict}",
+                   (n.freq * {})::int8, {bound} FROM n {conflict}",
                 sql::literal(&column.replace('"', "")),
                 estimated_rows
             )
@@ -108,7 +110,7 @@ pub(crate) async fn enumerate(
     let mut added = added?.rows_affected();
     if matches!(relation.division, Division::Tenants(..)) {
         // Rows without a tenant, and whatever came in meanwhile: the table, after the tenants.
-        let rest = format!("{insert} VALUES ($1, '', 'table', 2147483647, $2, NULL, 0) {conflict}");
+        let rest = format!("{insert} VALUES ($1, '', 'table', 2147483647, $2, NULL, 0, {bound}) {conflict}");
         added += query(&rest)
             .bind(backfill)
             .bind(&relation.name)
@@ -170,42 +172,40 @@ pub(crate) async fn failed(
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
 }
 
-/// In mode `once`: what is there now is what is to be done. The greatest key, and the transactions that may have written
-/// a lower one and have not committed yet. Written once for a unit.
-pub(crate) async fn bound(
+/// In mode `once`: what is there now is what is to be done. Of each unit the greatest key, and the transactions that may
+/// have written a lower one and have not committed yet: those that write it, or a table above it, through which they may
+/// come to it. In a transaction with one snapshot for all of them.
+pub(crate) async fn bounds(
     session: &mut Session,
     ledger: &str,
-    unit: &Unit,
-    (relation, texts): (&Relation, &Texts),
-) -> Result<Unit, Error> {
-    let ledger = sql::identifier(ledger);
-    let greatest =
-        format!("SELECT {} FROM {} ORDER BY {} LIMIT 1", texts.key_text, texts.rows, texts.descending);
-    let row = query(&format!(
-        "UPDATE {ledger}.backfill_units u SET bound = coalesce((SELECT b.k FROM ({greatest}) AS b (k)), '{{}}'), \
-           writers = (SELECT coalesce(array_agg(DISTINCT l.virtualtransaction), '{{}}') FROM pg_catalog.pg_locks l \
-             WHERE l.locktype = 'relation' AND l.relation = $2::int8::oid AND l.mode = 'RowExclusiveLock' AND l.granted \
-               AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())) \
-         WHERE u.id = $1 AND u.bound IS NULL RETURNING {COLUMNS}"
-    ))
-    .bind(unit.id)
-    .bind(relation.oid)
-    .fetch_optional(session.connection())
-    .await?;
-    if let Some(row) = row {
-        return Unit::of(&row);
-    }
-    let row = query(&format!("SELECT {COLUMNS} FROM {ledger}.backfill_units u WHERE u.id = $1"))
+    backfill: i64,
+    relation: &Relation,
+) -> Result<(), Error> {
+    let Some(key) = relation.keys.first().map(|key| sql::identifier(&key.column)) else { return Ok(()) };
+    let quoted = sql::identifier(ledger);
+    for unit in open(session, ledger, backfill).await? {
+        let table = unit.relation.as_deref().unwrap_or(&relation.name);
+        query(&format!(
+            "UPDATE {quoted}.backfill_units u SET \
+               bound = coalesce((SELECT ARRAY[t.{key}::text] FROM {table} t ORDER BY t.{key} DESC LIMIT 1), '{{}}'), \
+               writers = (SELECT coalesce(pg_catalog.array_agg(DISTINCT l.virtualtransaction), '{{}}') FROM pg_catalog.pg_locks l \
+                 WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted \
+                   AND (l.relation = pg_catalog.to_regclass($2) OR l.relation IN (SELECT a.relid FROM pg_catalog.pg_partition_ancestors(pg_catalog.to_regclass($2)) a)) \
+                   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())) \
+             WHERE u.id = $1"
+        ))
         .bind(unit.id)
-        .fetch_one(session.connection())
+        .bind(table.to_owned())
+        .execute(session.connection())
         .await?;
-    Unit::of(&row)
+    }
+    Ok(())
 }
 
 /// Which of these transactions are still open: they hold locks, prepared ones too, until they end.
 pub(crate) async fn writing(session: &mut Session, writers: &[String]) -> Result<Option<String>, Error> {
     let row = query(
-        "SELECT min(format('pid %s, %s', l.pid, coalesce(a.application_name, ''))) FROM pg_catalog.pg_locks l \
+        "SELECT min(pg_catalog.format('pid %s, %s', l.pid, coalesce(a.application_name, ''))) FROM pg_catalog.pg_locks l \
          LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
          WHERE l.virtualtransaction = ANY ($1)",
     )

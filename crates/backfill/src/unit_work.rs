@@ -40,15 +40,14 @@ impl Worker<'_> {
             relation.except = failed.into_iter().map(|(name, ..)| name).collect();
         }
         let (id, oid) = (unit.id, relation.oid);
-        let Some(mut part) = Part::compose(definition, (unit, relation), ledger) else {
+        let Some(part) = Part::compose(definition, (unit, relation), ledger) else {
             return Ok(Some(Ended::Refused(told(&crate::plan::not_composed(definition)))));
         };
         self.watches(oid);
-        if definition.is_once() {
-            part.unit = unit::bound(session, ledger, &part.unit, (&part.relation, &part.texts)).await?;
-            if let Some(ended) = self.barrier(session, &part.unit).await? {
-                return Ok(Some(ended));
-            }
+        if definition.is_once()
+            && let Some(ended) = self.barrier(session, &part.unit).await?
+        {
+            return Ok(Some(ended));
         }
         loop {
             if let Some(ended) = self.hindered() {

@@ -32,7 +32,7 @@ pub(crate) async fn estimate(
     let small = relation.pages <= SMALL;
     let percent = if small { 100.0 } else { SAMPLE_PAGES / relation.pages as f64 * 100.0 };
     let rows = relation.rows.unwrap_or(0.0);
-    session.run("BEGIN READ ONLY; SET LOCAL statement_timeout = '1s'; SET LOCAL jit = off").await?;
+    session.run("BEGIN READ ONLY; SET LOCAL row_security = off; SET LOCAL statement_timeout = '1s'; SET LOCAL jit = off").await?;
     let sampled = session
         .one(&format!(
             "SELECT count(*), count(*) FILTER (WHERE {}) FROM {} TABLESAMPLE SYSTEM ({percent:.12}) REPEATABLE (1)",
@@ -104,7 +104,7 @@ async fn tried(
     session.run("SET LOCAL statement_timeout = '500ms'").await?;
     let found = query(&format!(
         "WITH n AS (INSERT INTO {}.backfill_skipped (unit_id, key) SELECT $1, {} FROM {} LIMIT {SAMPLE_ROWS} \
-           ON CONFLICT DO NOTHING RETURNING id) SELECT coalesce(array_agg(id ORDER BY id), '{{}}') FROM n",
+           ON CONFLICT DO NOTHING RETURNING id) SELECT coalesce(pg_catalog.array_agg(id ORDER BY id), '{{}}') FROM n",
         sql::identifier(ledger),
         texts.key_text,
         texts.matching
@@ -183,11 +183,11 @@ pub(crate) async fn left(
 ) -> Result<Left, Error> {
     let Texts { up_to, key_text, key_list, .. } = texts;
     let matching = texts.left(backfill);
+    // The first keys by a look of their own, which keeps no more than three: all that match may be the whole table.
     let text = format!(
         "SELECT count(*) FILTER (WHERE w), count(*) FILTER (WHERE NOT w), \
-                coalesce((array_agg(array_to_string(k, ', ') ORDER BY n) FILTER (WHERE w AND n <= 3)), '{{}}') \
-         FROM (SELECT {key_text} AS k, coalesce({up_to}, true) AS w, row_number() OVER (ORDER BY {key_list}) AS n \
-               FROM {matching}) AS pgdeploy_left"
+                ARRAY(SELECT pg_catalog.array_to_string({key_text}, ', ') FROM {matching} AND coalesce({up_to}, true) ORDER BY {key_list} LIMIT 3) \
+         FROM (SELECT coalesce({up_to}, true) AS w FROM {matching}) AS pgdeploy_left"
     );
     let row = query(&text).bind(bound.map(<[String]>::to_vec)).fetch_one(session.connection()).await?;
     Ok(Left {

@@ -64,7 +64,7 @@ impl Worker<'_> {
     /// As many walkers as are wanted, which may change while they are at it.
     async fn walkers(&mut self, part: &Part, pass: &Pass, strides: &Strides) -> Result<Walked, Error> {
         let Some(live) = self.live.clone() else { return Ok(Walked::Through) };
-        let (stage, deadline, backfill) = (self.stage, self.deadline, self.backfill);
+        let (stage, deadline, backfill, patience) = (self.stage, self.deadline, self.backfill, self.patience);
         let halt = CancellationToken::new();
         let quarantined = quarantine::limit(&live.now().settings, self.estimated_rows);
         let sessions = &mut self.sessions;
@@ -93,6 +93,7 @@ impl Worker<'_> {
                     quarantined,
                     sizing,
                     deadline,
+                    patience,
                     number,
                     halt,
                     tally,

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::claim::Pass;
 use crate::control::{self, Wanted};
 use crate::failure::Ended;
-use crate::live::{Live, Now};
+use crate::live::{Live, Now, Patience};
 use crate::names::Over;
 use crate::pace::Pace;
 use crate::range::{self, Range, Taker};
@@ -36,6 +36,7 @@ pub(crate) struct Walker<'a> {
     pub(crate) quarantined: u64,
     pub(crate) sizing: Sizing,
     pub(crate) deadline: Instant,
+    pub(crate) patience: Patience,
     /// The how-many-eth it is.
     pub(crate) number: u32,
     /// Fires when one of us has to stop.
@@ -95,7 +96,10 @@ impl<'a> Walker<'a> {
         if self.number >= now.settings.workers.max(1) {
             return Some(Walked::Spare);
         }
-        (Instant::now() >= self.deadline).then(|| Walked::Ended(now.at_the_end()))
+        if Instant::now() >= self.deadline {
+            return Some(Walked::Ended(now.at_the_end()));
+        }
+        now.is_left(self.patience, self.deadline).map(Walked::Ended)
     }
 
     /// Holds nothing, until what is asked or what the server's state leaves is another.

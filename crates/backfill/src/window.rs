@@ -1,6 +1,7 @@
 //! The hours in which a backfill may work.
 
 use std::fmt;
+use std::time::Duration;
 
 use postgres::{Error, Row, Session, query};
 use serde::{Deserialize, Deserializer, de};
@@ -51,18 +52,28 @@ pub(crate) async fn is_known(session: &mut Session, window: &Window) -> Result<b
     }
 }
 
+/// A window that is closed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Closed {
+    pub(crate) window: String,
+    /// Until it opens.
+    pub(crate) opens: Duration,
+}
+
 /// The window, where the server's clock is outside of it.
-pub(crate) async fn outside(session: &mut Session, window: Option<&Window>) -> Result<Option<String>, Error> {
+pub(crate) async fn outside(session: &mut Session, window: Option<&Window>) -> Result<Option<Closed>, Error> {
     let Some(window) = window else { return Ok(None) };
     let row = query(
-        "SELECT CASE WHEN $1::time < $2::time THEN t.t >= $1::time AND t.t < $2::time ELSE t.t >= $1::time OR t.t < $2::time END \
-         FROM (SELECT (clock_timestamp() AT TIME ZONE $3)::time) AS t (t)",
+        "SELECT CASE WHEN $1::time < $2::time THEN t.t >= $1::time AND t.t < $2::time ELSE t.t >= $1::time OR t.t < $2::time END, \
+           (extract(epoch FROM $1::time - t.t)::float8 + CASE WHEN t.t < $1::time THEN 0 ELSE 86400 END)::float8 \
+         FROM (SELECT (pg_catalog.clock_timestamp() AT TIME ZONE $3)::time) AS t (t)",
     )
     .bind(window.from.clone())
     .bind(window.to.clone())
     .bind(window.zone.clone())
     .fetch_one(session.connection())
     .await?;
-    let inside: bool = row.try_get(0)?;
-    Ok((!inside).then(|| window.to_string()))
+    let (inside, seconds): (bool, f64) = (row.try_get(0)?, row.try_get(1)?);
+    let opens = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    Ok((!inside).then(|| Closed { window: window.to_string(), opens }))
 }

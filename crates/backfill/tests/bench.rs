@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use backfill::{Definitions, Event, Outcome, Plan, Settings, Stage, Walk};
+use backfill::{Definitions, Event, Outcome, Plan, Settings, Stage, Verdict, Walk};
 use postgres::{LockKey, Row, RunLock, Session, Target, ledger};
 use scratch::Server;
 use secrecy::SecretString;
@@ -175,6 +175,24 @@ impl Bench {
     /// A deploy's third stage, as the orchestrator runs it.
     pub(crate) async fn run(&mut self, statement: &str) -> Result<Outcome> {
         self.run_files(&[("0001_a.sql", statement)]).await
+    }
+
+    /// A run that its budget ends in the middle.
+    pub(crate) async fn run_in_part(&mut self, statement: &str) -> Result<Outcome> {
+        let budget = std::mem::replace(&mut self.settings.budget, Duration::from_millis(100));
+        self.slow();
+        self.settings.pause = Duration::from_millis(50);
+        let outcome = loop {
+            self.settings.budget *= 2;
+            let outcome = self.run(statement).await?;
+            assert_eq!(only(&outcome).outcome, Verdict::Incomplete, "{outcome:?}");
+            if only(&outcome).rows > 0 {
+                break outcome;
+            }
+        };
+        self.slow();
+        self.settings.budget = budget;
+        Ok(outcome)
     }
 
     pub(crate) async fn run_files(&mut self, files: &[(&str, &str)]) -> Result<Outcome> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use backfill::{Ask, Asked, Verdict, Walk};
-use trial::until_true;
+use trial::{until, until_true};
 
 use crate::bench::{Bench, COUNTING, asks_again, definitions, only};
 
@@ -29,7 +29,8 @@ async fn pause_resume_speed_and_cancel_act_at_the_next_batch() -> Result<()> {
     let mut other = bench.other().await?;
     let run = bench.beside(&FILES).await?;
     until_true(&mut other, "SELECT count(*) >= 500 FROM t WHERE done").await?;
-    assert_eq!(state(&mut bench).await?, "running");
+    // Between two ranges nobody has a lease.
+    until("it is running", async || Ok(state(&mut bench).await? == "running")).await?;
     assert_eq!(ask(&mut bench, Ask::Pause, None).await?, Asked::Accepted(1));
     // What is under way ends, and the range is given back.
     until_true(&mut other, "SELECT count(*) = 0 FROM pgdeploy.backfill_ranges WHERE state = 'leased'")

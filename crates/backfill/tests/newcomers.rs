@@ -46,7 +46,9 @@ async fn rows_of_the_old_kind_that_keep_coming_are_told_or_done(walk: Walk) -> R
     inserting.await?;
     let item = only(&outcome);
     if item.outcome != Verdict::Complete {
-        assert!(outcome.warnings[0].message.contains("per second"), "{outcome:?}");
+        // How many come is known after the first pass; a machine that is busy may not come so far.
+        let message = &outcome.warnings[0].message;
+        assert!(message.contains("per second") || message.contains("rows are left to do"), "{outcome:?}");
     }
     bench.settings.budget = Duration::from_secs(60);
     assert_eq!(only(&bench.run(COUNTING).await?).outcome, Verdict::Complete);

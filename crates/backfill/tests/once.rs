@@ -103,3 +103,89 @@ async fn keys_for_which_it_cannot_be_exact_are_refused() -> Result<()> {
     assert_eq!((refused.code, refused.place().map(|place| place.line)), ("E254", Some(2)), "{refused}");
     Ok(())
 }
+
+/// While one process visits rows by themselves, another finds nothing left to do but these.
+async fn visited_by_two(bench: &mut Bench, statement: &str) -> Result<()> {
+    let files = [("0001_a.sql", statement)];
+    let mut other = bench.other().await?;
+    let first = bench.beside(&files).await?;
+    // The last half of them is being visited, in one transaction.
+    until_true(&mut other, "SELECT count(*) = 20 FROM pgdeploy.backfill_skipped").await?;
+    let second = bench.beside(&files).await?;
+    for run in [first, second] {
+        let outcome = run.await?;
+        assert!(outcome.warnings[0].message.contains("1 row is in quarantine"), "{outcome:?}");
+    }
+    assert_eq!(bench.number("SELECT count(*) FROM pgdeploy.backfill_skipped").await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_row_that_two_processes_visit_by_itself_is_done_once() -> Result<()> {
+    let mut bench = Bench::counting("once_visited", 40).await?;
+    // Keys of which no stripes are made: all of them are one batch.
+    bench
+        .sql("UPDATE t SET id = id * 1000; CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                IF old.id = 1000 THEN RAISE EXCEPTION 'not this one'; END IF; PERFORM pg_sleep(0.05); RETURN new; END $$; \
+              CREATE TRIGGER slow BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION slow()")
+        .await?;
+    visited_by_two(&mut bench, DOUBLE).await?;
+    assert_eq!(bench.number("SELECT max(touched) FROM t").await?, 1);
+    assert_eq!(bench.touched(1).await?, 39);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_row_that_two_processes_visit_by_itself_is_inserted_once() -> Result<()> {
+    let mut bench = Bench::counting("once_inserted", 40).await?;
+    bench
+        .sql("CREATE TABLE copy (id bigint); \
+              CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                IF new.id = 1 THEN RAISE EXCEPTION 'not this one'; END IF; PERFORM pg_sleep(0.05); RETURN new; END $$; \
+              CREATE TRIGGER slow BEFORE INSERT ON copy FOR EACH ROW EXECUTE FUNCTION slow()")
+        .await?;
+    let copying = "INSERT INTO copy SELECT id FROM t WHERE NOT EXISTS (SELECT FROM copy c WHERE c.id = t.id)";
+    visited_by_two(&mut bench, copying).await?;
+    assert_eq!(bench.number("SELECT count(*) FROM copy").await?, 39);
+    assert_eq!(bench.number("SELECT count(DISTINCT id) FROM copy").await?, 39);
+    Ok(())
+}
+
+#[tokio::test]
+async fn rows_that_come_into_a_partition_before_its_turn_are_left_and_so_are_partitions_that_come()
+-> Result<()> {
+    let mut bench = Bench::new("once_parts").await?;
+    bench
+        .sql(
+            "CREATE TABLE t (id bigint PRIMARY KEY, touched int NOT NULL DEFAULT 0) PARTITION BY RANGE (id); \
+              CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100000); \
+              CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (100000) TO (200000); \
+              CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (200000) TO (300000); \
+              INSERT INTO t (id) SELECT g FROM generate_series(1, 1000) g; \
+              INSERT INTO t (id) SELECT 100000 + g FROM generate_series(1, 3000) g; ANALYZE t",
+        )
+        .await?;
+    bench.slow();
+    let mut other = bench.other().await?;
+    let run = bench.beside(&[("0001_a.sql", DOUBLE)]).await?;
+    until_true(&mut other, "SELECT count(*) >= 300 FROM t1 WHERE touched > 0").await?;
+    other
+        .run(
+            "INSERT INTO t (id) SELECT 150000 + g FROM generate_series(1, 20) g; \
+              INSERT INTO t (id) SELECT 200000 + g FROM generate_series(1, 20) g; \
+              CREATE TABLE t4 PARTITION OF t FOR VALUES FROM (300000) TO (400000); \
+              INSERT INTO t (id) SELECT 300000 + g FROM generate_series(1, 20) g",
+        )
+        .await?;
+    assert_eq!(
+        bench.number("SELECT count(*) FROM t2 WHERE touched > 0").await?,
+        0,
+        "it was t2's turn too early"
+    );
+    let outcome = run.await?;
+    assert_eq!((only(&outcome).outcome, only(&outcome).rows), (Verdict::Complete, 4_000), "{outcome:?}");
+    assert_eq!((bench.touched(1).await?, bench.touched(0).await?), (4_000, 60));
+    // Again: what has come since is known to be none of its.
+    assert_eq!(only(&bench.run(DOUBLE).await?).outcome, Verdict::Unchanged);
+    Ok(())
+}
