@@ -7,6 +7,7 @@ use postgres::ledger::Component;
 use postgres::{Row, Session, query};
 use tokio_util::sync::CancellationToken;
 
+use crate::contract;
 use crate::event::Event;
 use crate::failure::{Failure, Verdict};
 use crate::foundation::bootstrap_with;
@@ -51,11 +52,10 @@ pub async fn run_backfills(
     if !problems.is_empty() {
         return Err(Failure::files(problems));
     }
-    let history = schema::history(&mut session, &request.ledger).await.map_err(Failure::session)?;
-    let schema = schema::decide(&history, &release.migrations);
+    let pending = contract::pending_migrations(&mut session, request).await.map_err(Failure::session)?;
     let mut settings = request.backfill.clone();
     settings.budget = budget.unwrap_or(FOR_EVER);
-    settings.pending_migrations = schema.pending.iter().map(|migration| migration.id().to_owned()).collect();
+    settings.pending_migrations = pending;
     passed_here(request, &mut session).await?;
     let events = |event| recorder.record(Event::Backfill(event));
     let patrol = Patrol::new(request, &recorder).await.map_err(Failure::session)?;

@@ -14,12 +14,12 @@ const TABLES: &str = "SELECT n.nspname::text, c.relname::text, c.relkind = 'p', 
             WHEN c.reltuples >= 0 AND (c.reltuples > 0 OR c.relpages > 0) THEN c.reltuples::int8 END, \
        CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(pg_catalog.pg_relation_size(t.relid)), 0)::int8 FROM pg_catalog.pg_partition_tree(c.oid) t WHERE t.isleaf) \
             ELSE pg_catalog.pg_relation_size(c.oid) END, \
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull)), '[]') \
+       (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull)), '[]') \
           FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), \
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('name', o.conname, 'definition', pg_catalog.pg_get_constraintdef(o.oid), 'valid', o.convalidated)), '[]') \
+       (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', o.conname, 'definition', pg_catalog.pg_get_constraintdef(o.oid), 'valid', o.convalidated)), '[]') \
           FROM pg_catalog.pg_constraint o WHERE o.conrelid = c.oid AND o.contype IN ('c', 'f', 'p', 'u', 'n')), \
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('name', i.relname, 'columns', \
-                 (SELECT coalesce(jsonb_agg(a.attname ORDER BY k.place), '[]') FROM unnest(x.indkey::int2[]) WITH ORDINALITY k(number, place) \
+       (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', i.relname, 'columns', \
+                 (SELECT coalesce(pg_catalog.jsonb_agg(a.attname ORDER BY k.place), '[]') FROM pg_catalog.unnest(x.indkey::int2[]) WITH ORDINALITY k(number, place) \
                     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number WHERE k.place <= x.indnkeyatts AND x.indexprs IS NULL))), '[]') \
           FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid AND x.indisvalid) \
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \

@@ -29,6 +29,16 @@ pub(crate) async fn backfills(session: &mut Session, request: &Request) -> Resul
     Ok(known)
 }
 
+/// The migrations that are not in, whatever they wait for: what requires one of them may not begin.
+pub(crate) async fn pending_migrations(
+    session: &mut Session,
+    request: &Request,
+) -> Result<Vec<String>, Error> {
+    let history = schema::history(session, &request.ledger).await?;
+    let pending = schema::decide(&history, &request.release.migrations).pending;
+    Ok(pending.iter().map(|migration| migration.id().to_owned()).collect())
+}
+
 /// Leaves out of a plan the indexes whose `after_backfill` is not complete. Only those that are not there are asked for.
 pub(crate) async fn without_waiting(
     session: &mut Session,

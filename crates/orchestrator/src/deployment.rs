@@ -20,6 +20,10 @@ use crate::services_state::{DOWN, ServicesState};
 /// Whether a deployment `d` is unproven, as SQL that a ledger of an older version understands too, for what only reads.
 pub(crate) const UNPROVEN: &str = "(pg_catalog.to_jsonb(d) ->> 'unproven')::bool";
 
+/// True, and the COMMIT does not wait for the disk: how far a deploy is decides nothing, and the next COMMIT that waits takes it
+/// along, since the log has one order.
+const IN_NO_HURRY: &str = "(SELECT pg_catalog.set_config('synchronous_commit', 'off', true)) = 'off'";
+
 /// How long a write waits for whoever holds the table, once a stop was asked for.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -79,7 +83,8 @@ impl Deployment {
         let row = query(&format!(
             "INSERT INTO {ledger}.deployments (pipeline, environment, release, plan, git_commit, git_dirty, actor, actor_source, \
                host, tool_version, server_version, status, services, unproven) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, current_setting('server_version'), 'running', $11, $12) RETURNING number"
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, pg_catalog.current_setting('server_version'), 'running', $11, $12 \
+             WHERE {IN_NO_HURRY} RETURNING number"
         ))
         .bind(&request.pipeline)
         .bind(&request.environment)
@@ -139,11 +144,21 @@ impl Deployment {
         }
     }
 
-    /// Records how a stage stands.
-    pub(crate) async fn stage(&mut self, stage: StageName, result: &str) -> Result<(), Error> {
+    /// Records that a stage has begun.
+    pub(crate) async fn begun(&mut self, stage: StageName) -> Result<(), Error> {
+        self.stage(stage, "running", IN_NO_HURRY).await
+    }
+
+    /// Records how a stage has ended; on disk with all that it has done.
+    pub(crate) async fn ended(&mut self, stage: StageName, result: StageResult) -> Result<(), Error> {
+        let when = if result == StageResult::Unchanged { IN_NO_HURRY } else { "true" };
+        self.stage(stage, result.as_str(), when).await
+    }
+
+    async fn stage(&mut self, stage: StageName, result: &str, when: &str) -> Result<(), Error> {
         let text = format!(
-            "UPDATE {}.deployments SET stages = stages || jsonb_build_object($2::text, $3::text), heartbeat_at = clock_timestamp() \
-             WHERE number = $1 AND status = 'running'",
+            "UPDATE {}.deployments SET stages = stages || pg_catalog.jsonb_build_object($2::text, $3::text), heartbeat_at = clock_timestamp() \
+             WHERE number = $1 AND status = 'running' AND {when}",
             self.ledger
         );
         self.write(query(&text).bind(self.number).bind(stage.as_str()).bind(result.to_owned())).await
@@ -194,6 +209,9 @@ impl Deployment {
             stages.push(file.stage.as_str());
             paths.push(file.path.display().to_string());
             hashes.push(file.sha256.clone());
+        }
+        if paths.is_empty() {
+            return Ok(());
         }
         let text = format!(
             "INSERT INTO {0}.succeeded_files (stage, path, sha256, deployment) \

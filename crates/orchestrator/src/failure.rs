@@ -109,7 +109,7 @@ impl Failure {
     pub fn guard(problems: Vec<Problem>) -> Self {
         let message = format!("the guard refuses the release: {}", counted(problems.len(), "finding"));
         Self { problems, ..Self::new(Verdict::Guard, "E500", message) }
-            .next("pgdeploy explain RULE says why and what to write instead; rows belong into backfills/, indexes into indexes/")
+            .next("pgdeploy explain RULE says why and what to write instead; rows belong in backfills/, indexes in indexes/")
     }
 
     /// Nothing can be run on a throwaway server.

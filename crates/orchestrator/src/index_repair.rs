@@ -184,7 +184,7 @@ impl Stages<'_> {
             index::repair(&self.stage(&events), &self.request.release.indexes, &self.request.index, name)
                 .await;
         let Some(outcome) = repaired.map_err(Failure::session)? else {
-            row.stage(StageName::Index, StageResult::Failed.as_str()).await.map_err(Failure::session)?;
+            row.ended(StageName::Index, StageResult::Failed).await.map_err(Failure::session)?;
             return Err(Failure::unknown_index(name.unwrap_or_default()));
         };
         self.summary.nothing_to_do =
@@ -198,7 +198,7 @@ impl Stages<'_> {
             result: ended,
             duration_ms,
         });
-        row.stage(StageName::Index, ended.as_str()).await.map_err(Failure::session)?;
+        row.ended(StageName::Index, ended).await.map_err(Failure::session)?;
         self.interrupted(ended, "interrupted while indexes were repaired")
     }
 }

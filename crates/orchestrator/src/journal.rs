@@ -163,7 +163,7 @@ impl Writer {
         let text = format!(
             "INSERT INTO {0}.journal (deployment, seq, at, event, body) \
              SELECT $1, (b ->> 'seq')::bigint, (b ->> 'ts')::timestamptz, b ->> 'event', b - '{{v,seq,ts,deployment,event}}'::text[] \
-             FROM unnest($2::jsonb[]) WITH ORDINALITY AS r(b, place) \
+             FROM pg_catalog.unnest($2::jsonb[]) WITH ORDINALITY AS r(b, place) \
              WHERE EXISTS (SELECT FROM {0}.deployments WHERE number = $1 AND status = 'running') \
              ORDER BY place ON CONFLICT (deployment, seq) DO NOTHING",
             self.ledger

@@ -28,8 +28,7 @@ impl std::fmt::Display for Remaining {
 
 /// Roles that are named and do not exist: of them no session would ever be found.
 pub(crate) async fn unknown_roles(session: &mut Session, quiesced: &Quiesced) -> Result<Vec<String>, Error> {
-    let text =
-        "SELECT r FROM unnest($1::text[]) AS u(r) WHERE r NOT IN (SELECT rolname FROM pg_catalog.pg_roles)";
+    let text = "SELECT r FROM pg_catalog.unnest($1::text[]) AS u(r) WHERE r NOT IN (SELECT rolname FROM pg_catalog.pg_roles)";
     let rows = query(text).bind(&quiesced.roles).fetch_all(session.connection()).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

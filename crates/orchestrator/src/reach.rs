@@ -1,5 +1,8 @@
 //! Getting to the database: patiently, and only to one that can be deployed to.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use postgres::fitness::SECOND;
 use postgres::{LockKey, Row, RunLock, Session, query};
 use tokio_util::sync::CancellationToken;
 
@@ -27,16 +30,26 @@ pub(crate) async fn locked(
 /// Two sessions, since a pooler is not seen from one.
 async fn both(request: &Request, recorder: &Recorder<'_>) -> Result<(Session, Session), Failure> {
     in_private(request)?;
+    let waited = AtomicBool::new(false);
     let told = |attempt: postgres::wait::Attempt<'_>| {
+        waited.store(true, Ordering::Relaxed);
         recorder.record(DeployEvent::ConnectRetrying {
             attempt: attempt.number,
             reason: attempt.reason.to_owned(),
             retry_in_ms: u64::try_from(attempt.retry_in.as_millis()).unwrap_or(u64::MAX),
         });
     };
-    let mut session =
-        postgres::wait::until_ready(&request.target, &request.patience, told).await.map_err(Failure::wait)?;
-    let second = postgres::fitness::check(&mut session).await.map_err(Failure::unfit)?;
+    // Both at once. Where the first was waited for, the second is opened anew: the address may be another server's by now,
+    // and the run lock must not be on the one that was there before.
+    let (first, second) = tokio::join!(
+        postgres::wait::until_ready(&request.target, &request.patience, told),
+        request.target.connect(SECOND)
+    );
+    let mut session = first.map_err(Failure::wait)?;
+    let second =
+        postgres::fitness::check(&mut session, second.ok().filter(|_| !waited.load(Ordering::Relaxed)))
+            .await
+            .map_err(Failure::unfit)?;
     session.bounded().await.map_err(Failure::session)?;
     understood(&mut session, request).await?;
     Ok((session, second))

@@ -7,6 +7,7 @@ use std::time::Instant;
 use postgres::{RunLock, Session, Stage, Warning};
 use tokio_util::sync::CancellationToken;
 
+use crate::contract;
 use crate::deployment::Deployment;
 use crate::event::{DeployEvent, Event, StageName, StageResult};
 use crate::failure::Failure;
@@ -119,6 +120,7 @@ impl Stages<'_> {
     /// They stop where the clock or a hold closes the road, and go on if it opens within their time.
     async fn watched_backfills(&self, session: &mut Session) -> Result<backfill::Outcome, Failure> {
         let (request, mut held) = (self.request, Vec::new());
+        let pending = contract::pending_migrations(session, request).await.map_err(Failure::session)?;
         let patrol = Patrol::new(request, self.recorder).await.map_err(Failure::session)?;
         let outcome = patrol
             .run(request.backfill.budget, self.stop, async |stop, budget, on_hold| {
@@ -127,7 +129,8 @@ impl Stages<'_> {
                 held = plan.pending().filter(|item| on_hold.contains(&item.id)).cloned().collect();
                 let ids = plan.items().iter().map(|item| item.id.clone());
                 let ids = ids.filter(|id| !on_hold.contains(id)).collect();
-                let settings = backfill::Settings { budget, ..request.backfill.clone() };
+                let pending_migrations = pending.clone();
+                let settings = backfill::Settings { budget, pending_migrations, ..request.backfill.clone() };
                 Ok(self.backfills_until(plan.only(ids), &settings, stop).await)
             })
             .await?;
@@ -175,7 +178,7 @@ impl Stages<'_> {
 
     pub(crate) async fn begin(&self, stage: StageName, row: &mut Deployment) -> Result<Instant, Failure> {
         self.recorder.record(DeployEvent::StageStarted { stage });
-        row.stage(stage, "running").await.map_err(Failure::session)?;
+        row.begun(stage).await.map_err(Failure::session)?;
         Ok(Instant::now())
     }
 
@@ -200,7 +203,7 @@ impl Stages<'_> {
         if complete {
             row.succeeded(succeeded).await.map_err(Failure::session)?;
         }
-        row.stage(stage, result.as_str()).await.map_err(Failure::session)
+        row.ended(stage, result).await.map_err(Failure::session)
     }
 
     /// Files with an item that did not end well.

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::deployment::UNPROVEN;
 use crate::failure::Failure;
 use crate::gate;
-use crate::plan::{BackfillPlan, IndexPlan, Plan, SchemaPlan, told};
+use crate::plan::Plan;
+use crate::plan_report::{BackfillPlan, IndexPlan, SchemaPlan, told};
 use crate::reach;
 use crate::request::Request;
 

@@ -3,6 +3,9 @@
 use crate::error::Error;
 use crate::session::Session;
 
+/// The role of the second session.
+pub const SECOND: &str = "lock";
+
 /// Why a server that answers is not fit for a deploy.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
@@ -17,14 +20,17 @@ pub enum Unfit {
     Session(#[from] Error),
 }
 
-/// Opens a second session beside the first: two open sessions with one backend pid are a transaction pooler. Both
+/// Looks at a second session beside the first: two open sessions with one backend pid are a transaction pooler. Both
 /// pids are asked for again while both are open, since a pooler hands a backend out only for the time of a query.
-/// Returns the second, which can hold the run lock.
-pub async fn check(first: &mut Session) -> Result<Session, Unfit> {
+/// `second` may be open already; where it is not, it is opened. Returns it: it can hold the run lock.
+pub async fn check(first: &mut Session, second: Option<Session>) -> Result<Session, Unfit> {
     if first.version_number() < 130_000 {
         return Err(Unfit::TooOld(first.version().to_owned()));
     }
-    let mut second = first.target().connect("lock").await?;
+    let mut second = match second {
+        Some(second) => second,
+        None => first.target().connect(SECOND).await?,
+    };
     let (one, other) = (pid(first).await?, pid(&mut second).await?);
     if one == other {
         return Err(Unfit::TransactionPooler(first.target().to_string()));

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use gates::{Receipt, Timestamp};
 use postgres::{Error, Row, Session, query};
 
-use crate::deployment::UNPROVEN;
 use crate::gate::clock;
 use crate::release::File;
 use crate::request::{Request, Upstream};
@@ -94,11 +93,18 @@ pub(crate) async fn succeeded(
     if !postgres::ledger::exists(session, ledger).await? {
         return Ok(HashMap::new());
     }
+    // Each table is read once, whatever the number of deployments. An older ledger has no column `unproven`: then the name
+    // means the one outside.
     let text = format!(
-        "SELECT f.stage, f.path, f.sha256, (SELECT ceil(extract(epoch FROM min(d.finished_at)))::int8 FROM {0}.deployments d \
-           WHERE d.number >= f.deployment AND d.environment = $1 AND d.status IN ('succeeded', 'warnings') \
-             AND (d.number = f.deployment OR d.stages <> '{{}}') AND {UNPROVEN} IS NOT TRUE) \
-         FROM {0}.succeeded_files f",
+        "WITH good AS MATERIALIZED (SELECT g.* FROM (VALUES (false)) AS older (unproven), LATERAL ( \
+             SELECT d.number, d.finished_at, d.stages <> '{{}}' AS has_stages FROM {0}.deployments d \
+             WHERE d.environment = $1 AND d.status IN ('succeeded', 'warnings') AND NOT unproven) AS g), \
+           ends AS (SELECT number, is_file, min(finished_at) OVER (ORDER BY number DESC) AS first_end FROM ( \
+             SELECT number, finished_at, false AS is_file FROM good WHERE has_stages \
+             UNION ALL SELECT DISTINCT deployment, NULL::timestamptz, true FROM {0}.succeeded_files) AS all_ends) \
+         SELECT f.stage, f.path, f.sha256, ceil(extract(epoch FROM least(ends.first_end, own.finished_at)))::int8 \
+         FROM {0}.succeeded_files f JOIN ends ON ends.is_file AND ends.number = f.deployment \
+         LEFT JOIN good own ON own.number = f.deployment",
         sql::identifier(ledger)
     );
     let rows = query(&text).bind(environment).fetch_all(session.connection()).await?;

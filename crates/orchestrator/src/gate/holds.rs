@@ -69,7 +69,7 @@ pub async fn lift_hold(request: &Request, numbers: &[i64], reason: Option<&str>)
     // All of them or none.
     let text = "UPDATE {ledger}.holds SET lifted_at = clock_timestamp(), lifted_by = $3, lifted_source = $4, lift_reason = $5 \
          WHERE environment = $2 AND number = ANY ($1) AND lifted_at IS NULL \
-           AND NOT EXISTS (SELECT FROM unnest($1) AS n LEFT JOIN {ledger}.holds h ON h.number = n AND h.environment = $2 \
+           AND NOT EXISTS (SELECT FROM pg_catalog.unnest($1) AS n LEFT JOIN {ledger}.holds h ON h.number = n AND h.environment = $2 \
              AND h.lifted_at IS NULL WHERE h.number IS NULL)";
     if taken_back(request, text, numbers, reason).await? == 0 {
         let on: Vec<i64> = holds(request)

@@ -31,7 +31,7 @@ use crate::gate::evidence::{Evidence, NoEvidence, key};
 use crate::plan::Plan;
 use crate::record::Recorder;
 use crate::release::File;
-use crate::request::Request;
+use crate::request::{Request, Upstream};
 
 /// What the gates say of a plan.
 pub(crate) struct Looked {
@@ -182,7 +182,7 @@ async fn promotion(
         let name = &upstream.name;
         let found = Evidence::of(request, upstream, clock.now()).await;
         let promoted = match &found {
-            Ok(found) => promoted(request, name, found, &pending),
+            Ok(found) => promoted(request, upstream, found, &pending),
             Err(none) => Err(no_evidence(none)),
         };
         looked.answers.push(Answer { gate: Gate::Promotion, result: promoted });
@@ -206,7 +206,7 @@ async fn promotion(
 
 fn promoted(
     request: &Request,
-    upstream: &str,
+    upstream: &Upstream,
     found: &Evidence,
     pending: &[&File],
 ) -> Result<String, (&'static str, Refusal)> {
@@ -217,12 +217,19 @@ fn promoted(
         .collect();
     if missing.is_empty() {
         let files = crate::failure::counted(pending.len(), "file");
-        return Ok(format!("{files} as in {upstream}, by {}", found.source));
+        return Ok(format!("{files} as in {}, by {}", upstream.name, found.source));
     }
     let have = if missing.len() == 1 { "1 file has".into() } else { format!("{} files have", missing.len()) };
+    let name = &upstream.name;
     let message =
-        format!("{have} not been deployed to {upstream} yet, and {} comes after it", request.environment);
-    let next = format!("pgdeploy deploy --env {upstream}");
+        format!("{have} not been deployed to {name} yet, and {} comes after it", request.environment);
+    let mut next = format!("pgdeploy deploy --env {name}");
+    if upstream.target.is_none() && request.gates.receipts.is_none() {
+        next += &format!(
+            "; what has succeeded in an embedded database is known in its own folder alone: in CI or an image give {name} a \
+             URL, or leave it out of `after`"
+        );
+    }
     Err(("E401", Refusal { gate: Gate::Promotion, message, evidence: missing, earliest: None, next }))
 }
 
