@@ -1,9 +1,8 @@
 //! From pipeline.yaml and an environment's name to a request for the orchestrator.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use orchestrator::{Exit, Failure, FileProblem, Record, Release, Request, Upstream};
+use orchestrator::{Exit, Failure, Release, Request, Upstream};
 use pipeline::{Environment, Pipeline, Secrets};
 use postgres::Target;
 
@@ -11,8 +10,9 @@ use crate::arguments::{Format, Global};
 use crate::database::{self, Database};
 use crate::exit;
 use crate::identity::{self, Identity};
-use crate::output::{chain, say, tell};
-use crate::render::{Style, diagnostic, ending, json};
+use crate::output::chain;
+use crate::render::Style;
+use crate::told::{Told, tell_configuration, tell_failure};
 
 /// What every command starts from.
 pub(crate) struct Context {
@@ -67,9 +67,6 @@ impl Files {
         Ok(Self { directory, release })
     }
 }
-
-/// Why a command cannot go on: already told, only the code is left.
-pub(crate) type Told = ExitCode;
 
 impl Context {
     /// Reads the pipeline and resolves one environment. What is wrong is told.
@@ -264,42 +261,4 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 pub(crate) fn load_pipeline(global: &Global) -> Result<Pipeline, Told> {
     let style = Style::new(global.color);
     pipeline::load(&global.config).map_err(|error| tell_configuration(&error, global.format, style))
-}
-
-/// Tells what is wrong with pipeline.yaml.
-pub(crate) fn tell_configuration(error: &pipeline::Error, format: Format, style: Style) -> Told {
-    let code = i32::from(exit::UNUSABLE);
-    match format {
-        Format::Text => tell(diagnostic::all(&error.problems, style)),
-        Format::Events => {
-            let problems = error.problems.iter().map(FileProblem::from).collect();
-            let (number, message) = json::CONFIGURATION;
-            say(json::pretty(&Record::refusal("", code, number, message, problems, None)));
-        }
-        Format::Json | Format::Jsonl => say(json::pretty(&json::of_configuration(error))),
-    }
-    exit::of(code)
-}
-
-/// Tells why a command cannot go on.
-pub(crate) fn tell_failure(failure: &Failure, format: Format, style: Style, environment: &str) -> Told {
-    let code = failure.verdict.exit_code();
-    match format {
-        Format::Text => tell(ending::of_failure(failure, environment, style).trim_end()),
-        Format::Events => {
-            let problems = failure.problems.iter().map(FileProblem::from).collect();
-            let next = failure.next.as_ref().map(|next| next.replace("{env}", environment));
-            let message = &failure.message;
-            say(json::pretty(&Record::refusal(environment, code, failure.code, message, problems, next)));
-        }
-        Format::Json | Format::Jsonl => {
-            say(json::pretty(&serde_json::json!({"v": 1, "failure": json::of_failure(failure, environment)})))
-        }
-    }
-    exit::of(code)
-}
-
-/// The same for what has no code of its own.
-pub(crate) fn tell_error(error: &anyhow::Error, format: Format, style: Style) -> Told {
-    tell_failure(&Failure::local(chain(error)), format, style, "")
 }

@@ -20,6 +20,7 @@ mod output;
 mod rehearsal;
 mod render;
 mod signals;
+mod told;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -81,7 +82,7 @@ fn usage(error: &clap::Error, typed: &[OsString]) -> ExitCode {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         render::json::one_line_each();
-        context::tell_failure(&Failure::usage(first), format, Style { colours: false }, "");
+        told::tell_failure(&Failure::usage(first), format, Style { colours: false }, "");
     }
     exit::of(error.exit_code())
 }

@@ -57,7 +57,7 @@ Exit codes:
   6 the guard refused a file, nothing touched
   4 a gate refused, nothing touched   5 history and files contradict, nothing touched
   7 a service, a hook, a health check or verify failed
-  8 more databases of a fleet failed than may   69 database unreachable in time   75 try again, nothing applied
+  8 more databases of a fleet failed than may   69 database unreachable in time   75 try again, nothing half applied
   74 the result could not be written to stdout
   77 login or permission   126 run, wait: the program cannot be executed
   130, 143 interrupted after a clean stop";

@@ -8,10 +8,11 @@ use orchestrator::{Adoption, Failure};
 
 use crate::arguments::{Adopt, Format, Global};
 use crate::command::deploy::listen;
-use crate::context::{Context, Prepare, Told};
+use crate::context::{Context, Prepare};
 use crate::output::say;
 use crate::render::json;
 use crate::render::words::counted;
+use crate::told::Told;
 
 pub(crate) async fn run(global: &Global, arguments: &Adopt) -> Result<ExitCode, Told> {
     let context = Context::load(global, arguments.environment.name.as_deref())?;

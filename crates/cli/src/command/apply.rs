@@ -7,12 +7,13 @@ use pipeline::Pipeline;
 use sql::Problem;
 
 use crate::arguments::Format;
-use crate::context::{Told, tell_configuration, tell_error, tell_failure, variable};
+use crate::context::variable;
 use crate::exit;
 use crate::output::say;
 use crate::rehearsal::Rehearsal;
 use crate::render::words::{counted, milliseconds};
 use crate::render::{Style, json};
+use crate::told::{Told, tell_configuration, tell_error, tell_failure};
 
 /// What was proven, for people and for programs.
 #[derive(Default, serde::Serialize)]

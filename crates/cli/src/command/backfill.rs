@@ -7,12 +7,13 @@ use orchestrator::{Failure, Request, Settle, Verdict};
 use serde_json::json;
 
 use crate::arguments::{Backfill, Environment, Format, Global, Quarantine, Steer};
-use crate::context::{Context, Prepare, Told};
+use crate::context::{Context, Prepare};
 use crate::exit;
 use crate::output::{say, tell};
 use crate::render::screen::Screen;
 use crate::render::{backfills, json};
 use crate::signals::Signals;
+use crate::told::Told;
 
 pub(crate) async fn run(
     global: &Global,

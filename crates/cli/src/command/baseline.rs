@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use crate::arguments::{Baseline, Format, Global};
 use crate::command::deploy::listen;
-use crate::context::{Context, Prepare, Told};
+use crate::context::{Context, Prepare};
 use crate::output::say;
 use crate::render::json;
 use crate::render::words::counted;
+use crate::told::Told;
 
 pub(crate) async fn run(global: &Global, arguments: &Baseline) -> Result<ExitCode, Told> {
     let vouch = &arguments.vouch;

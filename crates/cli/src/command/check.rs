@@ -6,10 +6,11 @@ use orchestrator::Failure;
 
 use crate::arguments::{Check, Format, Global};
 use crate::command::apply;
-use crate::context::{Files, Told, load_pipeline, tell_failure};
+use crate::context::{Files, load_pipeline};
 use crate::output::say;
 use crate::render::words::counted;
 use crate::render::{Style, json};
+use crate::told::{Told, tell_failure};
 
 pub(crate) async fn run(global: &Global, check: &Check) -> Result<ExitCode, Told> {
     let Files { directory, release } = Files::load(global, check.environment.name.as_deref())?;
@@ -24,16 +25,18 @@ pub(crate) async fn run(global: &Global, check: &Check) -> Result<ExitCode, Told
     }
     let (migrations, indexes, backfills) =
         (release.migrations.0.len(), release.indexes.len(), release.backfills.len());
+    // The settings of an environment are part of what a release is: without one there is none to name.
+    let named = check.environment.name.is_some();
     match global.format {
         Format::Text => say(format_args!(
-            "ok   release {}   {}, {}, {}",
-            release.short_hash(),
+            "ok   {}{}, {}, {}",
+            if named { format!("release {}   ", release.short_hash()) } else { String::new() },
             counted(migrations, "migration", "migrations"),
             counted(indexes, "index", "indexes"),
             counted(backfills, "backfill", "backfills")
         )),
         _ => say(json::pretty(
-            &serde_json::json!({"v": 1, "release": release.hash, "migrations": migrations, "indexes": indexes, "backfills": backfills}),
+            &serde_json::json!({"v": 1, "release": named.then_some(&release.hash), "migrations": migrations, "indexes": indexes, "backfills": backfills}),
         )),
     }
     Ok(ExitCode::SUCCESS)

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use crate::arguments::{Environment, Format, Global};
-use crate::context::{Context, Told};
+use crate::context::Context;
 use crate::output::say;
 use crate::render::{config, json};
+use crate::told::Told;
 
 pub(crate) fn run(global: &Global, environment: &Environment) -> Result<ExitCode, Told> {
     let context = Context::load(global, environment.name.as_deref())?;

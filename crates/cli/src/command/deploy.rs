@@ -6,12 +6,13 @@ use orchestrator::{Observer, Override, PlanFile, Record, Report};
 
 use crate::arguments::{Deploy, Format, Global};
 use crate::command::fleet;
-use crate::context::{Context, Prepare, Told, tell_configuration};
+use crate::context::{Context, Prepare, Prepared};
 use crate::exit;
 use crate::output::{say, tell};
 use crate::render::screen::Screen;
 use crate::render::{ending, json};
 use crate::signals::Signals;
+use crate::told::{Told, tell_configuration};
 
 pub(crate) async fn run(global: &Global, deploy: &Deploy) -> Result<ExitCode, Told> {
     let context = Context::load(global, deploy.environment.name.as_deref())?;
@@ -19,26 +20,32 @@ pub(crate) async fn run(global: &Global, deploy: &Deploy) -> Result<ExitCode, To
         return fleet::deploy(&context, deploy).await;
     }
     let signals = listen(&context)?;
-    if let Some(Err(error)) = context.environment.gates.receipt.as_ref().map(|receipt| &receipt.key) {
-        return Err(tell_configuration(error, context.format, context.style));
-    }
-    let expected = deploy.plan.as_deref().map(PlanFile::read).transpose();
-    let expected = expected.map_err(|failure| context.tell(&failure))?;
-    let mut prepared = context
-        .prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref(), ..Prepare::default() })
-        .await?;
-    prepared.request.exit = signals.exit(deploy.detailed_exitcode);
-    prepared.request.settled_hooks.clone_from(&deploy.settle_hook);
-    prepared.request.expected = expected;
-    let overriding = &deploy.overriding;
-    prepared.request.overridden =
-        overriding.gate.zip(overriding.reason.clone()).map(|(gate, reason)| Override { gate, reason });
+    let prepared = prepare(&context, deploy, &signals).await?;
     let request = &prepared.request;
     let report =
         watched(&context, async |observer| orchestrator::deploy(request, observer, &signals.stop).await)
             .await;
     prepared.finish().await;
     Ok(told(&context, &report))
+}
+
+/// The request of a deploy, with all that can be said of one.
+pub(crate) async fn prepare(context: &Context, deploy: &Deploy, signals: &Signals) -> Result<Prepared, Told> {
+    if let Some(Err(error)) = context.environment.gates.receipt.as_ref().map(|receipt| &receipt.key) {
+        return Err(tell_configuration(error, context.format, context.style));
+    }
+    let expected = deploy.plan.as_deref().map(PlanFile::read).transpose();
+    let expected = expected.map_err(|failure| context.tell(&failure))?;
+    let what = Prepare { with_upstreams: true, actor: deploy.actor.as_deref(), ..Prepare::default() };
+    let mut prepared = context.prepare(what).await?;
+    let overriding = &deploy.overriding;
+    let request = &mut prepared.request;
+    request.exit = signals.exit(deploy.detailed_exitcode);
+    request.settled_hooks.clone_from(&deploy.settle_hook);
+    request.expected = expected;
+    request.overridden =
+        overriding.gate.zip(overriding.reason.clone()).map(|(gate, reason)| Override { gate, reason });
+    Ok(prepared)
 }
 
 /// Has signals stop the work at its next safe point.

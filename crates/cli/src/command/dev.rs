@@ -6,10 +6,11 @@ use scratch::Running;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Dev, Environment, Global};
-use crate::context::{Context, Told};
+use crate::context::Context;
 use crate::database;
 use crate::output::say;
 use crate::render::words::counted;
+use crate::told::Told;
 
 pub(crate) async fn run(global: &Global, environment: &Environment, command: Dev) -> Result<ExitCode, Told> {
     let context = Context::load(global, environment.name.as_deref())?;

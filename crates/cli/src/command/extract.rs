@@ -9,10 +9,11 @@ use guard::{Extraction, PieceKind};
 use sql::{Folder, Numbered};
 
 use crate::arguments::{Format, Global, Guard};
-use crate::context::{Told, existing_database, tell_configuration, tell_error, tell_failure};
+use crate::context::existing_database;
 use crate::output::{chain, say, tell};
 use crate::render::words::counted;
 use crate::render::{Style, diff, json};
+use crate::told::{Told, tell_configuration, tell_error, tell_failure};
 
 /// What is done to one file.
 struct Change {

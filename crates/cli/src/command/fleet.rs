@@ -7,10 +7,11 @@ use orchestrator::{Failure, Override, Selection};
 
 use super::deploy::{listen, watched};
 use crate::arguments::{Deploy, FleetList, FleetRetry, Format, Global, Overriding, Plan, Status};
-use crate::context::{Context, Prepare, Told, tell_configuration};
+use crate::context::{Context, Prepare};
 use crate::exit;
 use crate::output::say;
 use crate::render::{fleet, json};
+use crate::told::{Told, tell_configuration};
 
 /// `pgdeploy deploy` where the environment is a fleet, or one database of it.
 pub(crate) async fn deploy(context: &Context, deploy: &Deploy) -> Result<ExitCode, Told> {

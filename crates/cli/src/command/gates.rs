@@ -8,9 +8,10 @@ use orchestrator::{Beside, Failure, Request};
 use serde_json::json;
 
 use crate::arguments::{Acting, Approvals, Approve, Environment, Format, Global, Hold, Ledger, Receipt};
-use crate::context::{Context, Prepare, Told, tell_failure};
+use crate::context::{Context, Prepare};
 use crate::output::say;
 use crate::render::{Style, gates, json};
+use crate::told::{Told, tell_failure};
 
 pub(crate) async fn approve(global: &Global, arguments: &Approve) -> Result<ExitCode, Told> {
     let acting = Some(&arguments.acting);

@@ -7,12 +7,13 @@ use guard::{AuditSettings, GRANDFATHERED_FILE, Grandfathered};
 use orchestrator::Failure;
 
 use crate::arguments::{Format, Global, Guard, GuardReport};
-use crate::context::{Files, Told, tell_error, tell_failure};
+use crate::context::Files;
 use crate::exit;
 use crate::messages;
 use crate::output::say;
 use crate::render::words::counted;
 use crate::render::{Style, diagnostic, json};
+use crate::told::{Told, tell_error, tell_failure};
 
 /// Judges every migration of the release.
 pub(crate) fn run(global: &Global, arguments: &Guard) -> Result<ExitCode, Told> {

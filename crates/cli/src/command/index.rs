@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use crate::arguments::{Format, Global, IndexList, IndexRepair};
 use crate::command::deploy::{listen, told, watched};
-use crate::context::{Context, Prepare, Told};
+use crate::context::{Context, Prepare};
 use crate::output::say;
 use crate::render::{indexes, json};
+use crate::told::Told;
 
 /// Lists every index.
 pub(crate) async fn list(global: &Global, arguments: &IndexList) -> Result<ExitCode, Told> {

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::arguments::Global;
-use crate::context::{Told, tell_error};
 use crate::output::say;
 use crate::render::Style;
+use crate::told::{Told, tell_error};
 
 const MIGRATION: &str = "-- Changes the schema, never rows. Runs once, in one transaction; never edited after it was applied.\n\
 CREATE TABLE customers (\n    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n    email text NOT NULL,\n    email_domain text\n);\n";

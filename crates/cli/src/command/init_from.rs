@@ -13,9 +13,9 @@ use sql::{Problem, Source};
 
 use crate::arguments::{Global, Init};
 use crate::command::init;
-use crate::context::{Told, tell_error, tell_failure};
 use crate::output::{chain, say};
 use crate::render::{Style, adoption};
+use crate::told::{Told, tell_error, tell_failure};
 
 /// What the database says, where one was named.
 struct Found {

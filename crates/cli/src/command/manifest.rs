@@ -9,9 +9,10 @@ use orchestrator::{Failure, Release};
 use pipeline::{Environment, Needed, Needs, Pipeline, Program, Supply, Verification};
 
 use crate::arguments::{Global, Manifest, ManifestOf};
-use crate::context::{Told, load_pipeline, tell_configuration, tell_failure, variable};
+use crate::context::{load_pipeline, variable};
 use crate::output::say_bytes;
 use crate::render::Style;
+use crate::told::{Told, tell_configuration, tell_failure};
 
 /// Beyond the budgets: for what has none, such as reading the catalog and one migration behind another.
 const MARGIN: Duration = Duration::from_secs(300);

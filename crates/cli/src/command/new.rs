@@ -8,8 +8,8 @@ use sql::{Folder, Numbered};
 
 use crate::arguments::{Global, Kind};
 use crate::command::init::write;
-use crate::context::{Told, tell_configuration, tell_error, tell_failure};
 use crate::render::Style;
+use crate::told::{Told, tell_configuration, tell_error, tell_failure};
 
 const MIGRATION: &str = "-- Changes the schema, never rows.\n";
 const INDEX: &str = "-- CREATE [UNIQUE] INDEX name ON table (column);\n";

@@ -6,10 +6,11 @@ use orchestrator::Failure;
 
 use crate::arguments::{Format, Global, Plan};
 use crate::command::{fleet, proof};
-use crate::context::{Context, Prepare, Told};
+use crate::context::{Context, Prepare};
 use crate::exit;
 use crate::output::say;
 use crate::render::{self, backfills, json, overview};
+use crate::told::Told;
 
 pub(crate) async fn run(global: &Global, arguments: &Plan) -> Result<ExitCode, Told> {
     let look = &arguments.look;

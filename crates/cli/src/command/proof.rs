@@ -128,5 +128,5 @@ fn changed(source: &Source, statement: &StatementReport) -> Problem {
         .collect();
     let span = statement.span.start..statement.span.start + statement.text.len();
     Problem::at("E505", source, span, format!("changed rows when it ran: {}", rows.join("; ")))
-        .help("rows belong into backfills/: write the change as one UPDATE, DELETE or INSERT .. SELECT there")
+        .help("rows belong in backfills/: write the change as one UPDATE, DELETE or INSERT .. SELECT there")
 }

@@ -6,9 +6,10 @@ use orchestrator::schema;
 
 use crate::arguments::{Format, Global, Repair, RepairKind};
 use crate::command::deploy::listen;
-use crate::context::{Context, Prepare, Told};
+use crate::context::{Context, Prepare};
 use crate::output::say;
 use crate::render::json;
+use crate::told::Told;
 
 pub(crate) async fn run(global: &Global, arguments: &Repair) -> Result<ExitCode, Told> {
     let vouch = &arguments.vouch;

@@ -6,10 +6,11 @@ use orchestrator::RollbackTo;
 
 use crate::arguments::{Format, Global, Rollback};
 use crate::command::deploy::listen;
-use crate::context::{Context, Prepare, Told};
+use crate::context::{Context, Prepare};
 use crate::output::say;
 use crate::render::json;
 use crate::render::screen::Screen;
+use crate::told::Told;
 
 pub(crate) async fn run(global: &Global, arguments: &Rollback) -> Result<ExitCode, Told> {
     let vouch = &arguments.vouch;

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use orchestrator::{Report, Verdict};
 
-use super::deploy::{listen, told, watched};
+use super::deploy::{listen, prepare, told, watched};
 use crate::arguments::{Global, Run, WhenAhead};
-use crate::context::{Context, Prepare, Told};
+use crate::context::Context;
 use crate::exec;
 use crate::output::{results_to_stderr, tell};
+use crate::told::Told;
 
 /// What a database says that is ahead of the release.
 const AHEAD: &str = "E110";
@@ -20,13 +21,9 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Result<ExitCode, To
     let context = Context::load(global, deploy.environment.name.as_deref())?;
     exec::look_for(&arguments.command).map_err(|failure| context.tell(&failure))?;
     let signals = listen(&context)?;
-    let mut prepared = context
-        .prepare(Prepare { with_upstreams: true, actor: deploy.actor.as_deref(), ..Prepare::default() })
-        .await?;
+    let mut prepared = prepare(&context, deploy, &signals).await?;
     let request = &mut prepared.request;
-    request.exit = signals.exit(deploy.detailed_exitcode);
     request.starts_an_application = true;
-    request.settled_hooks.clone_from(&deploy.settle_hook);
     request.lock_wait = request.lock_wait.max(arguments.lock_wait);
     let request = &prepared.request;
     let report =

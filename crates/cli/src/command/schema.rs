@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use crate::arguments::SchemaOf;
-use crate::context::Told;
 use crate::output::say;
 use crate::render::{json, reference};
+use crate::told::Told;
 
 pub(crate) fn run(of: SchemaOf) -> Result<ExitCode, Told> {
     match of {

@@ -8,11 +8,12 @@ use pipeline::Pipeline;
 use scratch::Binaries;
 
 use crate::arguments::{Format, Global};
-use crate::context::{Told, load_pipeline, tell_error, tell_failure, variable};
+use crate::context::{load_pipeline, variable};
 use crate::output::say;
 use crate::rehearsal::Rehearsal;
 use crate::render::words::counted;
 use crate::render::{Style, json};
+use crate::told::{Told, tell_error, tell_failure};
 
 pub(crate) async fn run(global: &Global) -> Result<ExitCode, Told> {
     let style = Style::new(global.color);

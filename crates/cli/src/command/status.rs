@@ -6,11 +6,12 @@ use orchestrator::{Failure, Proof, Verdict};
 
 use crate::arguments::{Format, Global, Status};
 use crate::command::fleet;
-use crate::context::{Context, Prepare, Told};
+use crate::context::{Context, Prepare};
 use crate::exit;
 use crate::output::say;
 use crate::render::words::counted;
 use crate::render::{diagnostic, json, overview};
+use crate::told::Told;
 
 pub(crate) async fn run(global: &Global, arguments: &Status) -> Result<ExitCode, Told> {
     let context = Context::load(global, arguments.look.environment.name.as_deref())?;

@@ -6,9 +6,10 @@ use orchestrator::{Awaited, Failure, Wanted};
 
 use super::deploy::listen;
 use crate::arguments::{Global, Until, Wait};
-use crate::context::{Context, Told, existing_database};
+use crate::context::{Context, existing_database};
 use crate::exec;
 use crate::output::{results_to_stderr, tell};
+use crate::told::Told;
 
 pub(crate) async fn run(global: &Global, arguments: &Wait) -> Result<ExitCode, Told> {
     // stdout is the program's.
