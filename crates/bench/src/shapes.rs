@@ -130,7 +130,7 @@ async fn along_key(session: &mut Session, lock: &str) -> Result<()> {
     let text = format!(
         "WITH batch AS MATERIALIZED (SELECT id FROM leads WHERE ($1::text IS NULL OR id > $1::text::{key}) AND last_call_direction IS NULL ORDER BY id LIMIT 1000 {lock}), \
          upd AS (UPDATE leads l SET last_call_direction = {VALUE} FROM batch b WHERE l.id = b.id RETURNING 1), \
-         agg AS (SELECT (SELECT count(*) FROM upd) AS n, (SELECT id::text FROM batch ORDER BY id DESC LIMIT 1) AS m), \
+         agg AS (SELECT (SELECT count(*) FROM upd) AS n, (SELECT b.id::text FROM batch b ORDER BY b.id DESC LIMIT 1) AS m), \
          ck AS (UPDATE progress SET at = coalesce(agg.m, at), done = done + agg.n FROM agg) SELECT n, m FROM agg"
     );
     let mut last: Option<String> = None;
@@ -143,11 +143,12 @@ async fn along_key(session: &mut Session, lock: &str) -> Result<()> {
     }
 }
 
+// In an ORDER BY a bare `id` is the column of the result, and that is a text here: all keys are qualified.
 async fn gitlab(session: &mut Session) -> Result<()> {
     let key = key_type(session).await?;
-    let behind = |offset: u32, bounded: &str| {
+    let behind = |offset: u32| {
         format!(
-            "SELECT id::text FROM leads WHERE id >= $1::text::{key} {bounded} ORDER BY id LIMIT 1 OFFSET {offset}"
+            "SELECT l.id::text FROM leads l WHERE l.id >= $1::text::{key} ORDER BY l.id LIMIT 1 OFFSET {offset}"
         )
     };
     let find = async |session: &mut Session, text: String, from: &str| -> Result<Option<String>> {
@@ -157,10 +158,10 @@ async fn gitlab(session: &mut Session) -> Result<()> {
     let row = session.one("SELECT (SELECT id FROM leads ORDER BY id LIMIT 1)::text").await?;
     let mut start: Option<String> = row.try_get(0)?;
     while let Some(from) = start {
-        let stop = find(session, behind(10_000, ""), &from).await?;
+        let stop = find(session, behind(10_000), &from).await?;
         let mut at = Some(from);
         while let Some(low) = at {
-            let next = find(session, behind(1_000, ""), &low).await?;
+            let next = find(session, behind(1_000), &low).await?;
             let high = match (&next, &stop) {
                 (Some(next), _) => format!("AND l.id < '{next}'::{key}"),
                 (None, _) => String::new(),
