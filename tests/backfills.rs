@@ -172,3 +172,22 @@ fn what_a_file_requires_has_to_be_in_the_release() {
     );
     project.pgdeploy(&["check"]).exits(2).says("E259").says("0009_none");
 }
+
+#[test]
+fn a_backfill_of_a_deploy_is_not_begun_before_the_migration_that_it_requires() {
+    let project = Project::new()
+        .file(
+            "migrations/0001_r.sql",
+            "-- pgdeploy:\n--   allow: [dml-insert-select]\n--   reason: rows for the test\nCREATE TABLE r (id int PRIMARY KEY, b int); INSERT INTO r SELECT generate_series(1, 10); CREATE TABLE opened (id int);",
+        )
+        .file("migrations/0002_late.sql", "-- pgdeploy:\n--   when: EXISTS (SELECT FROM opened)\nALTER TABLE r ADD c int;")
+        .file("backfills/0001_b.sql", "-- pgdeploy:\n--   requires_migration: [0002_late]\nUPDATE r SET b = id WHERE b IS NULL;");
+    project
+        .pgdeploy(&["deploy", "--detailed-exitcode"])
+        .exits(3)
+        .says("requires the migration 0002_late, which is not applied");
+    assert_eq!(project.client().number("count(*) FROM r WHERE b IS NOT NULL"), 0);
+    project.client().run("INSERT INTO opened VALUES (1)");
+    project.deploy().exits(0);
+    assert_eq!(project.client().number("count(*) FROM r WHERE b = id"), 10);
+}

@@ -108,3 +108,35 @@ fn a_deploy_frozen_inside_a_migration_rolls_it_back_when_it_thaws_without_its_lo
     assert_eq!(client.text("to_regclass('slow')"), "NULL");
     project.deploy().exits(0);
 }
+
+#[test]
+fn the_lock_of_a_machine_that_is_gone_without_a_word_is_free_within_half_a_minute() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("an address").port();
+    drop(free);
+    let server = scratch::Server::builder()
+        .setting("listen_addresses", "127.0.0.1")
+        .setting("port", &port.to_string())
+        .start()
+        .expect("a server");
+    let project = Project::at(&format!("postgresql://postgres@127.0.0.1:{port}/postgres?sslmode=disable"))
+        .file("migrations/0001_slow.sql", &SLEEPS.replace("(2)", "(60)"));
+    let running = project.start(&["deploy"]);
+    let mut client = project.client();
+    let holder =
+        "FROM pg_stat_activity WHERE application_name = 'pgdeploy/lock' AND state = 'idle in transaction'";
+    until("the lock is held", || client.is(&format!("EXISTS (SELECT {holder})")));
+    let theirs = client.number(&format!("client_port {holder}"));
+    // Lines of the kernel's table: local and remote address, .., the timer that runs (2 is keepalive) and its ticks left.
+    let ends = format!(":{port:04X} 0100007F:{theirs:04X} ");
+    until("the server will ask for a sign of life within ten seconds", || {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").expect("sockets");
+        let line = sockets.lines().find(|line| line.contains(&ends)).expect("the server's end");
+        let (kind, ticks) =
+            line.split_whitespace().nth(5).and_then(|timer| timer.split_once(':')).expect("a timer");
+        kind == "02" && u64::from_str_radix(ticks, 16).expect("ticks") <= 10 * 100
+    });
+    running.signal(Signal::TERM);
+    running.wait().exits(143);
+    drop(server);
+}

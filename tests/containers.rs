@@ -48,6 +48,34 @@ fn signals_are_the_applications_once_it_runs_and_it_finds_them_as_they_are_by_de
 }
 
 #[test]
+fn a_run_heeds_the_saved_plan_and_the_override_as_a_deploy_does() {
+    let project = release().pipeline("").file(
+        "pipeline.yaml",
+        "version: 1
+name: test
+environments:
+  prod:
+    database: \"${TEST_URL}\"
+    overrides: [hold]
+",
+    );
+    let run =
+        |arguments: &[&str]| project.pgdeploy(&[&["run"], arguments, &["--", "touch", "started"]].concat());
+    run(&["--plan", "none.json"]).exits(2).says("E421");
+    project.pgdeploy(&["plan", "--out", "saved.json"]).exits(0);
+    let project = &project;
+    project.write("migrations/0002_c.sql", b"CREATE TABLE c (id int PRIMARY KEY);");
+    run(&["--plan", "saved.json"]).exits(4).says("E420");
+    project.pgdeploy(&["ledger", "create"]).exits(0);
+    project.pgdeploy(&["hold", "add", "--reason", "incident-42"]).exits(0);
+    run(&[]).exits(4).says("E408");
+    assert!(!project.path().join("started").exists());
+    assert!(project.client().is("to_regclass('a') IS NULL"));
+    run(&["--override", "hold", "--reason", "the cure"]).exits(0);
+    assert!(project.path().join("started").exists());
+}
+
+#[test]
 fn a_gate_that_fails_never_starts_the_application() {
     let project = release().file("migrations/0002_x.sql", "ALTER TABLE nowhere ADD b int;");
     project.pgdeploy(&["run", "--", "touch", "started"]).exits(1).says("E108");

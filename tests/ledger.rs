@@ -51,6 +51,36 @@ fn a_lock_on_the_ledger_does_not_hold_up_a_signal() {
 }
 
 #[test]
+fn a_lock_on_the_record_of_index_builds_does_not_hold_up_a_signal_either() {
+    let project = one_table().file("indexes/a.sql", "CREATE INDEX a_id_idx ON a (id);");
+    project.deploy().exits(0);
+    let (mut client, mut holder) = (project.client(), project.client());
+    holder.run("BEGIN; LOCK TABLE pgdeploy.index_builds IN SHARE MODE");
+    let running = project.start(&["deploy"]);
+    at_work(&mut client, "index", "UPDATE%index_builds%");
+    let sent = Instant::now();
+    running.signal(Signal::TERM);
+    running.wait().exits(143).says("INTERRUPTED");
+    assert!(sent.elapsed() < Duration::from_secs(8), "{:?}", sent.elapsed());
+    // Without a signal it is a warning after ten seconds: the stage fails no deploy.
+    project.pgdeploy(&["deploy", "--detailed-exitcode"]).exits(3).says("lock timeout");
+}
+
+#[test]
+fn functions_that_others_have_planted_are_not_called_with_the_rights_of_the_deploy() {
+    let project = one_table();
+    project.client().run(
+        "CREATE TABLE caught (who text);
+         CREATE FUNCTION public.jsonb_build_object(text, text) RETURNS jsonb LANGUAGE sql AS $$ INSERT INTO public.caught VALUES (current_user); SELECT '{}'::jsonb $$;
+         CREATE FUNCTION public.unnest(text[]) RETURNS SETOF text LANGUAGE sql AS $$ INSERT INTO public.caught VALUES (current_user); SELECT NULL::text $$",
+    );
+    project.pgdeploy(&["baseline", "--none", "--reason", "theirs", "--yes"]).exits(0);
+    let project = project.file("indexes/a.sql", "CREATE INDEX a_id_idx ON a (id);");
+    project.deploy().exits(0);
+    assert_eq!(project.client().number("count(*) FROM caught"), 0);
+}
+
+#[test]
 fn a_lock_on_the_ledger_is_75_after_ten_seconds() {
     let project = one_table();
     project.deploy().exits(0);
