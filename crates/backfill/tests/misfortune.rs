@@ -1,6 +1,5 @@
 //! Rows, roles and schemas that do not do what the file expects.
 
-
 use anyhow::Result;
 use backfill::{State, Verdict};
 use trial::until_true;
