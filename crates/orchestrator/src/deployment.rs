@@ -1,21 +1,20 @@
 //! The deployment's row: who deployed what, how far it is, how it ended.
 
-use std::collections::HashSet;
 use std::convert::Infallible;
-use std::path::Path;
 use std::time::Duration;
 
 use pipeline::Hook;
-use postgres::{Class, Clerk, Error, Query, Row, Warning, cancel_on, query};
+use postgres::{Class, Clerk, Error, Row, Session, Warning, cancel_on, query};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{StageName, StageResult};
 use crate::failure::Failure;
 use crate::plan::Plan;
-use crate::release::File;
 use crate::report::Report;
 use crate::request::Request;
 use crate::services_state::{DOWN, ServicesState};
+
+mod files;
 
 /// Whether a deployment `d` is unproven, as SQL that a ledger of an older version understands too, for what only reads.
 pub(crate) const UNPROVEN: &str = "(pg_catalog.to_jsonb(d) ->> 'unproven')::bool";
@@ -43,6 +42,8 @@ pub(crate) struct Deployment {
     pub(crate) is_proven: bool,
     /// How many events the journal lacks.
     pub(crate) journal_missing: usize,
+    /// Whether the deployment before this one was of the same files and has recorded its migrations.
+    pub(crate) has_migrations: bool,
     /// Fires when there is no time to wait for others any more.
     stop: CancellationToken,
 }
@@ -59,22 +60,23 @@ impl Deployment {
         let mut session = clerk.session().await;
         session.bounded().await?;
         let ledger = sql::identifier(&request.ledger);
-        let earlier = query(&format!(
+        let pipeline = sql::literal(&request.pipeline);
+        let closing = format!(
             "UPDATE {ledger}.deployments SET status = 'interrupted', finished_at = clock_timestamp() \
-             WHERE pipeline = $1 AND status = 'running' RETURNING number"
-        ))
-        .bind(&request.pipeline)
-        .fetch_optional(session.connection())
-        .await?;
+             WHERE pipeline = {pipeline} AND status = 'running' RETURNING number"
+        );
+        let earlier = session.answer(&closing).await?;
         let closed_earlier = earlier.map(|row| row.try_get::<i64, _>(0)).transpose()?;
-        let last = query(&format!(
-            "SELECT services, unproven FROM {ledger}.deployments WHERE pipeline = $1 ORDER BY number DESC LIMIT 1"
-        ))
-        .bind(&request.pipeline)
-        .fetch_optional(session.connection())
-        .await?;
-        let (found, owes_proof) = match last {
-            Some(row) => (row.try_get::<String, _>(0)?, row.try_get::<bool, _>(1)?),
+        let last = format!(
+            "SELECT services, unproven, release = {} AND coalesce(stages ->> 'schema', '') IN ('done', 'unchanged') \
+             FROM {ledger}.deployments WHERE pipeline = {pipeline} ORDER BY number DESC LIMIT 1",
+            sql::literal(&request.release.hash)
+        );
+        let last = session.answer(&last).await?;
+        let (found, owes_proof, has_migrations) = match last {
+            Some(row) => {
+                (row.try_get::<String, _>(0)?, row.try_get::<bool, _>(1)?, row.try_get::<bool, _>(2)?)
+            }
             None => Default::default(),
         };
         let asks_for_health = request.services.as_ref().is_some_and(|services| !services.health.is_empty());
@@ -112,6 +114,7 @@ impl Deployment {
             owes_proof,
             is_proven: false,
             journal_missing: 0,
+            has_migrations,
             stop,
         })
     }
@@ -121,18 +124,26 @@ impl Deployment {
         Self { stop: stop.clone(), ..self }
     }
 
-    /// Writes. Who holds the table is waited for within the session's lock_timeout; once a stop was asked for, only for a
-    /// moment: then the row stays as it is, and the next deploy closes it.
-    async fn write(&mut self, statement: Query) -> Result<(), Error> {
-        self.clerk.revive().await?;
+    /// Writes. A deploy may take hours, and an idle session may have been ended meanwhile: then another takes its place. What
+    /// had come in whose answer was lost is the same when it is written again.
+    async fn write(&self, work: impl AsyncFn(&mut Session) -> Result<(), Error>) -> Result<(), Error> {
+        match self.write_once(&work).await {
+            Err(error) if error.is_lost_connection() => {
+                self.clerk.revive().await?;
+                self.write_once(&work).await
+            }
+            written => written,
+        }
+    }
+
+    /// Who holds the table is waited for within the session's lock_timeout; once a stop was asked for, only for a moment:
+    /// then the row stays as it is, and the next deploy closes it.
+    async fn write_once(&self, work: &impl AsyncFn(&mut Session) -> Result<(), Error>) -> Result<(), Error> {
         let hurry = CancellationToken::new();
-        let canceller = self.clerk.session().await.canceller();
-        let work = async {
-            let mut session = self.clerk.session().await;
-            Ok::<_, Error>(statement.execute(session.connection()).await.map(drop)?)
-        };
+        let mut session = self.clerk.session().await;
+        let canceller = session.canceller();
         let written = tokio::select! {
-            written = cancel_on(&hurry, &canceller, work) => written,
+            written = cancel_on(&hurry, &canceller, work(&mut session)) => written,
             never = hurried(&self.stop, &hurry) => match never {},
         };
         match written {
@@ -142,6 +153,10 @@ impl Deployment {
             }
             written => written,
         }
+    }
+
+    async fn write_text(&self, text: &str) -> Result<(), Error> {
+        self.write(async |session| session.run(text).await.map(drop)).await
     }
 
     /// Records that a stage has begun.
@@ -157,21 +172,26 @@ impl Deployment {
 
     async fn stage(&mut self, stage: StageName, result: &str, when: &str) -> Result<(), Error> {
         let text = format!(
-            "UPDATE {}.deployments SET stages = stages || pg_catalog.jsonb_build_object($2::text, $3::text), heartbeat_at = clock_timestamp() \
-             WHERE number = $1 AND status = 'running' AND {when}",
-            self.ledger
+            "UPDATE {}.deployments SET stages = stages || pg_catalog.jsonb_build_object({}, {}), heartbeat_at = clock_timestamp() \
+             WHERE number = {} AND status = 'running' AND {when}",
+            self.ledger,
+            sql::literal(stage.as_str()),
+            sql::literal(result),
+            self.number
         );
-        self.write(query(&text).bind(self.number).bind(stage.as_str()).bind(result.to_owned())).await
+        self.write_text(&text).await
     }
 
     /// Records what is about to happen to the services, or has.
     pub(crate) async fn services(&mut self, state: ServicesState) -> Result<(), Error> {
         let text = format!(
-            "UPDATE {}.deployments SET services = $2 WHERE number = $1 AND status = 'running'",
-            self.ledger
+            "UPDATE {}.deployments SET services = {} WHERE number = {} AND status = 'running'",
+            self.ledger,
+            sql::literal(state.as_str()),
+            self.number
         );
         self.services = state;
-        self.write(query(&text).bind(self.number).bind(state.as_str())).await
+        self.write_text(&text).await
     }
 
     /// Whether nothing has been committed since the services were stopped, by this deployment or by those that have left
@@ -198,59 +218,21 @@ impl Deployment {
              ON CONFLICT (deployment, point, name) DO UPDATE SET status = excluded.status, output = excluded.output, finished_at = excluded.finished_at",
             self.ledger
         );
-        let written = query(&text).bind(self.number).bind(hook.point.as_str()).bind(hook.name.clone());
-        self.write(written.bind(status.to_owned()).bind(output.to_owned())).await.map_err(Failure::session)
-    }
-
-    /// Records files that have succeeded here, byte for byte.
-    pub(crate) async fn succeeded<'f>(&mut self, files: impl Iterator<Item = &'f File>) -> Result<(), Error> {
-        let (mut stages, mut paths, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
-        for file in files {
-            stages.push(file.stage.as_str());
-            paths.push(file.path.display().to_string());
-            hashes.push(file.sha256.clone());
-        }
-        if paths.is_empty() {
-            return Ok(());
-        }
-        let text = format!(
-            "INSERT INTO {0}.succeeded_files (stage, path, sha256, deployment) \
-             SELECT s, p, h, $4 FROM unnest($1::text[], $2::text[], $3::text[]) AS f(s, p, h) \
-             WHERE EXISTS (SELECT FROM {0}.deployments WHERE number = $4 AND status = 'running') ON CONFLICT DO NOTHING",
-            self.ledger
-        );
-        self.write(query(&text).bind(stages).bind(paths).bind(hashes).bind(self.number)).await
-    }
-
-    /// Migrations that a person or another tool vouches for count as succeeded here.
-    pub(crate) async fn have_had(
-        &mut self,
-        request: &Request,
-        migrations: &[&schema::Migration],
-    ) -> Result<(), Failure> {
-        let paths: HashSet<&Path> =
-            migrations.iter().map(|migration| migration.source.path.as_path()).collect();
-        let stamped = |file: &&File| file.stage == StageName::Schema && paths.contains(file.path.as_path());
-        let files = request.release.files.iter().filter(stamped);
-        self.succeeded(files).await.map_err(Failure::session)
-    }
-
-    /// A migration is taken back: its file has not succeeded here any more.
-    pub(crate) async fn undone(&mut self, migration: &str) -> Result<(), Error> {
-        self.clerk.revive().await?;
-        let text = format!(
-            "DELETE FROM {}.succeeded_files WHERE stage = 'schema' AND (path = $1 OR right(path, length($1) + 1) = '/' || $1)",
-            self.ledger
-        );
-        let mut session = self.clerk.session().await;
-        query(&text).bind(format!("{migration}.sql")).execute(session.connection()).await?;
-        Ok(())
+        let written = async |session: &mut Session| {
+            let named = query(&text).bind(self.number).bind(hook.point.as_str()).bind(hook.name.clone());
+            let query = named.bind(status.to_owned()).bind(output.to_owned());
+            Ok(query.execute(session.connection()).await.map(drop)?)
+        };
+        self.write(written).await.map_err(Failure::session)
     }
 
     /// Records that none of the migrations has run here: what is in the database is somebody else's.
     pub(crate) async fn vouched(&mut self) -> Result<(), Error> {
-        let text = format!("UPDATE {}.deployments SET vouched = true WHERE number = $1", self.ledger);
-        self.write(query(&text).bind(self.number)).await
+        self.write_text(&format!(
+            "UPDATE {}.deployments SET vouched = true WHERE number = {}",
+            self.ledger, self.number
+        ))
+        .await
     }
 
     /// Closes the row as a deploy has ended. One that cannot be closed (the server is gone) is closed as interrupted by the
@@ -262,7 +244,7 @@ impl Deployment {
     }
 
     /// Closes the row. A row that somebody else has closed in the meantime (we had lost the lock) is left alone.
-    pub(crate) async fn close(mut self, status: &str, exit: i32, warnings: &[Warning]) -> Result<(), Error> {
+    pub(crate) async fn close(self, status: &str, exit: i32, warnings: &[Warning]) -> Result<(), Error> {
         let text = format!(
             "UPDATE {0}.deployments SET status = $2, exit_code = $3, warnings = $4, finished_at = clock_timestamp(), journal_missing = $5, \
                unproven = unproven AND NOT $6, \
@@ -272,15 +254,11 @@ impl Deployment {
         );
         let missing = i32::try_from(self.journal_missing).unwrap_or(i32::MAX);
         let warnings = serde_json::to_value(warnings).unwrap_or_default();
-        self.write(
-            query(&text)
-                .bind(self.number)
-                .bind(status.to_owned())
-                .bind(exit)
-                .bind(warnings)
-                .bind(missing)
-                .bind(self.is_proven),
-        )
+        self.write(async |session| {
+            let ended = query(&text).bind(self.number).bind(status.to_owned()).bind(exit);
+            let query = ended.bind(&warnings).bind(missing).bind(self.is_proven);
+            Ok(query.execute(session.connection()).await.map(drop)?)
+        })
         .await?;
         self.clerk.close().await;
         Ok(())

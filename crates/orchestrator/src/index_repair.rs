@@ -178,7 +178,7 @@ async fn open(
 
 impl Stages<'_> {
     async fn repair(&mut self, row: &mut Deployment, name: Option<&str>) -> Result<(), Failure> {
-        let started = self.begin(StageName::Index, row).await?;
+        let started = self.begin(StageName::Index, true, row).await?;
         let events = |event| self.recorder.record(Event::Index(event));
         let repaired =
             index::repair(&self.stage(&events), &self.request.release.indexes, &self.request.index, name)

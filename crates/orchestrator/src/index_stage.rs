@@ -53,7 +53,7 @@ impl Stages<'_> {
         plan: &index::Plan,
         frozen: &Frozen,
     ) -> Result<(), Failure> {
-        let started = self.begin(StageName::Index, row).await?;
+        let started = self.begin(StageName::Index, true, row).await?;
         let left_out = plan.pending().map(|item| index::ItemOutcome {
             name: item.name.clone(),
             table: item.table.clone(),
@@ -80,8 +80,8 @@ impl Stages<'_> {
     }
 
     async fn indexes(&mut self, row: &mut Deployment, plan: &index::Plan) -> Result<(), Failure> {
-        let started = self.begin(StageName::Index, row).await?;
         let unchanged = plan.pending().next().is_none();
+        let started = self.begin(StageName::Index, !unchanged, row).await?;
         let events = |event| self.recorder.record(Event::Index(event));
         let outcome = index::run(&self.stage(&events), plan, &self.request.index).await;
         let ended = warning_stage(outcome.interrupted, unchanged, &outcome.warnings);

@@ -113,10 +113,12 @@ async fn understood(session: &mut Session, request: &Request) -> Result<(), Fail
     if !missing.is_empty() {
         return Err(Failure::damaged(format!("{} {} not there", missing.join(", "), is(missing.len()))));
     }
-    let text =
-        format!("SELECT pipeline FROM {}.deployments WHERE pipeline <> $1 LIMIT 1", sql::identifier(ledger));
-    let other = query(&text).bind(&request.pipeline).fetch_optional(session.connection()).await;
-    match other.map_err(postgres::Error::from).map_err(Failure::session)? {
+    let text = format!(
+        "SELECT pipeline FROM {}.deployments WHERE pipeline <> {} LIMIT 1",
+        sql::identifier(ledger),
+        sql::literal(&request.pipeline)
+    );
+    match session.answer(&text).await.map_err(Failure::session)? {
         Some(row) => {
             let name: String = row.try_get(0).map_err(postgres::Error::from).map_err(Failure::session)?;
             Err(Failure::other_pipeline(&name, ledger))

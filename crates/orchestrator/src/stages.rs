@@ -64,7 +64,8 @@ impl Stages<'_> {
         row: &mut Deployment,
         plan: &Plan,
     ) -> Result<(), Failure> {
-        let started = self.begin(stage, row).await?;
+        let works = plan.schema.has_steps(phase);
+        let started = self.begin(stage, works, row).await?;
         let events = |event| self.recorder.record(Event::Schema(event));
         let (settings, backfills) = (&self.request.schema, &plan.backfills);
         let result = schema::run(&self.stage(&events), &plan.schema, phase, settings, backfills).await;
@@ -96,11 +97,11 @@ impl Stages<'_> {
         row: &mut Deployment,
         session: &mut Session,
     ) -> Result<(), Failure> {
-        let started = self.begin(StageName::Backfill, row).await?;
         let plan = backfill::plan(session, &self.request.release.backfills, &self.request.ledger)
             .await
             .map_err(Failure::session)?;
         let unchanged = plan.pending().next().is_none();
+        let started = self.begin(StageName::Backfill, !unchanged, row).await?;
         let outcome = match self.frozen_stage(StageName::Backfill) {
             _ if unchanged => self.backfills(plan).await?,
             Some(frozen) => backfill::Outcome {
@@ -176,9 +177,17 @@ impl Stages<'_> {
         }
     }
 
-    pub(crate) async fn begin(&self, stage: StageName, row: &mut Deployment) -> Result<Instant, Failure> {
+    /// `works`: whether there is anything to do in it. Else its end follows at once, and says so.
+    pub(crate) async fn begin(
+        &self,
+        stage: StageName,
+        works: bool,
+        row: &mut Deployment,
+    ) -> Result<Instant, Failure> {
         self.recorder.record(DeployEvent::StageStarted { stage });
-        row.begun(stage).await.map_err(Failure::session)?;
+        if works {
+            row.begun(stage).await.map_err(Failure::session)?;
+        }
         Ok(Instant::now())
     }
 
@@ -200,7 +209,9 @@ impl Stages<'_> {
             StageName::Schema | StageName::Post => result.is_success(),
             _ => !matches!(result, StageResult::Failed | StageResult::Interrupted),
         };
-        if complete {
+        let is_recorded =
+            stage == StageName::Schema && result == StageResult::Unchanged && row.has_migrations;
+        if complete && !is_recorded {
             row.succeeded(succeeded).await.map_err(Failure::session)?;
         }
         row.ended(stage, result).await.map_err(Failure::session)

@@ -19,6 +19,10 @@ const BASELINE: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idl
 const NEWER: [(u32, &str); 2] =
     [(140_000, "; SET idle_session_timeout = 0"), (170_000, "; SET transaction_timeout = 0")];
 
+/// Who serves us, and in which version.
+const WHO: &str = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version'), \
+     pg_catalog.current_setting('server_version_num')::int4, pg_catalog.version()";
+
 /// A connection to the server, with settings that are the same whoever we are.
 pub struct Session {
     connection: PgConnection,
@@ -30,23 +34,32 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) async fn open(connection: PgConnection, target: &Target) -> Result<Self, Error> {
+    /// `settings` are statements that set what the session needs beside the baseline.
+    pub(crate) async fn open(
+        connection: PgConnection,
+        target: &Target,
+        settings: &str,
+    ) -> Result<Self, Error> {
+        // What the server says at the start of a connection is enough to know its settings by; all in one call.
+        let announced = connection.server_version_num().unwrap_or_default();
         let mut session = Self {
             connection,
             target: target.clone(),
             pid: 0,
             version: String::new(),
-            number: 0,
+            number: announced,
             linux: false,
         };
-        let row = session.answer("SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version'), pg_catalog.current_setting('server_version_num')::int4, pg_catalog.version()").await?;
+        let row = session.answer(&format!("{WHO}; {}; {settings}", session.baseline())).await?;
         let row = row.ok_or_else(|| Error::Protocol("no row".into()))?;
         use sqlx::Row;
         session.pid = row.try_get(0)?;
         session.version = row.try_get::<String, _>(1)?.split(' ').next().unwrap_or_default().to_owned();
         session.number = row.try_get::<i32, _>(2)?.unsigned_abs();
         session.linux = row.try_get::<String, _>(3)?.contains("linux");
-        session.run(&session.baseline()).await?;
+        if session.number != announced {
+            session.run(&format!("{}; {settings}", session.baseline())).await?;
+        }
         Ok(session)
     }
 
@@ -81,8 +94,7 @@ impl Session {
         use sqlx::Row;
         let text =
             "SELECT version FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid() AND ssl";
-        let row = query(text).fetch_optional(&mut self.connection).await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?)
+        Ok(self.answer(text).await?.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// The database this session is with.

@@ -74,8 +74,12 @@ impl Target {
 
     /// Opens a session whose `application_name` is `pgdeploy/<role>`, within the URL's `connect_timeout`.
     pub async fn connect(&self, role: &str) -> Result<Session, Error> {
+        self.open(role, "").await
+    }
+
+    async fn open(&self, role: &str, settings: &str) -> Result<Session, Error> {
         let options = self.options.clone().application_name(&format!("pgdeploy/{role}"));
-        self.in_time(async { Session::open(options.connect().await?, self).await }).await
+        self.in_time(async { Session::open(options.connect().await?, self, settings).await }).await
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -88,9 +92,7 @@ impl Target {
 
     /// Opens a session that cannot write: what `plan` and `status` look through.
     pub async fn connect_read_only(&self, role: &str) -> Result<Session, Error> {
-        let mut session = self.connect(role).await?;
-        session.run("SET default_transaction_read_only = on").await?;
-        Ok(session)
+        self.open(role, "SET default_transaction_read_only = on").await
     }
 }
 

@@ -91,8 +91,9 @@ fn counted(attempts: u32) -> String {
 async fn writable(target: &Target) -> Result<Option<Session>, Error> {
     use sqlx::Row;
     let mut session = target.connect("connect").await?;
-    let standby: bool = session.one("SELECT pg_is_in_recovery()").await?.try_get(0)?;
-    if standby {
+    let asked = session.answer("SELECT pg_catalog.pg_is_in_recovery()").await?;
+    let standby: Option<bool> = asked.map(|row| row.try_get(0)).transpose()?;
+    if standby == Some(true) {
         session.close().await;
         return Ok(None);
     }

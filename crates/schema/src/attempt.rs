@@ -22,18 +22,17 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(15);
 
 /// What is written around the text, in the same transaction.
 pub(crate) struct Records {
-    /// Returns the transaction's id in a row, or no row where the fence is shut. First of all, so that a second runner
-    /// blocks here and then gets a clean primary-key error.
+    /// Returns the transaction's id in a row; none, or NULL, where the fence is shut.
     pub(crate) enter: String,
-    /// An UPDATE without RETURNING that writes that it is done, to at least one row. `{same}` stands for the condition
-    /// that all is as it was, `{took}` for the milliseconds since the transaction began.
+    /// Returns a row that is true if the text is in already, or may be: asked behind the fence, so that nobody changes it.
+    pub(crate) known: Option<String>,
+    /// A statement without RETURNING that writes that it is done, at least one row. `{same}` stands for the condition that
+    /// all is as it was, `{took}` for the milliseconds since the transaction began.
     pub(crate) leave: String,
     /// Returns a row once it is in. `{xid}` stands for the transaction.
     pub(crate) done: String,
-    /// Returns a row if the text is in already: asked where `enter` met a record of somebody else's.
+    /// Returns a row if the text is in already: asked where there is a record of somebody else's.
     pub(crate) found: Option<String>,
-    /// Takes back what `enter` has written, where the text has committed that by itself.
-    pub(crate) forget: Option<String>,
 }
 
 /// What an attempt needs to know.
@@ -83,13 +82,16 @@ impl Attempt<'_> {
     async fn open(&self, session: &mut Session, records: &Records) -> Result<String, Stopped> {
         let mut rows = session.answers(&self.opening(session, records)).await?.into_iter();
         let others = rows.next().map(|row| row.try_get(0)).transpose().map_err(Error::from)?;
-        let Some(entered) = rows.next() else {
+        let entered = rows.next().map(|row| row.try_get(0)).transpose().map_err(Error::from)?;
+        let Some(xid) = entered.flatten() else {
             return Err(Stopped::For(Fence::of(self.lock).why(session).await?));
         };
-        if others == Some(true) {
-            return Err(Stopped::SawOthers);
+        let known: Option<bool> = rows.next().map(|row| row.try_get(0)).transpose().map_err(Error::from)?;
+        match (known, others) {
+            (Some(true), _) => Err(Stopped::MetARecord),
+            (_, Some(true)) => Err(Stopped::SawOthers),
+            _ => Ok(xid),
         }
-        Ok(entered.try_get(0).map_err(Error::from)?)
     }
 
     /// The text and everything from its end on in one call; `None` if it is in.
@@ -117,9 +119,7 @@ impl Attempt<'_> {
             }
             Closed::Text(failed) => Some(Stopped::Text(failed)),
             Closed::Refused(failed) => Some(Stopped::Ours(failed.error)),
-            Closed::NothingRecorded => {
-                Some(Stopped::For(self.why_nothing(session, text, xid, records).await?))
-            }
+            Closed::NothingRecorded => Some(Stopped::For(self.why_nothing(session, text, xid).await?)),
             Closed::Unknown(failed) => {
                 let record = records.done.replace("{xid}", &sql::literal(xid));
                 match outcome::of(self.lock, xid, &record, self.stop).await {
@@ -147,24 +147,19 @@ impl Attempt<'_> {
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {check}{commit}SET LOCAL lock_timeout = {}; \
              SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}; \
-             {}; {}; {}",
+             {}; {}; {}; {}",
             self.lock_timeout.as_millis(),
             self.settings.statement_timeout.as_millis(),
             IDLE_IN_TRANSACTION.as_millis(),
             self.look.map_or("SELECT false".to_owned(), Look::glance),
             records.enter,
+            records.known.as_deref().unwrap_or_default(),
             self.prologue.unwrap_or_default(),
         )
     }
 
     /// Nothing was recorded at the end: the text ended our transaction, or we are not the deployer any more.
-    async fn why_nothing(
-        &self,
-        session: &mut Session,
-        text: &Text<'_>,
-        xid: &str,
-        records: &Records,
-    ) -> Result<Failure, Error> {
+    async fn why_nothing(&self, session: &mut Session, text: &Text<'_>, xid: &str) -> Result<Failure, Error> {
         // Whatever the text has begun since.
         session.run("ROLLBACK").await?;
         let asked = format!(
@@ -175,9 +170,6 @@ impl Attempt<'_> {
         let row = session.one(&asked).await?;
         if !row.try_get::<bool, _>(0)? && !row.try_get::<bool, _>(1)? {
             return Ok(Failure::LockLost);
-        }
-        if let Some(forget) = &records.forget {
-            session.run(&forget.replace("{xid}", &sql::literal(xid))).await?;
         }
         let problem = Problem::with_file("E109", &text.source.path, "ended the transaction it was run in").help(
             "what stood before the COMMIT is in the database without a record: compare by hand before the next deploy",

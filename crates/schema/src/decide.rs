@@ -50,6 +50,12 @@ impl Plan {
         self.pending.is_empty() && self.fixtures.is_none() && self.snapshot.is_none()
     }
 
+    /// Whether there is anything to run in a phase, or to look at again.
+    pub fn has_steps(&self, phase: Phase) -> bool {
+        let before = phase == Phase::Pre && (self.fixtures.is_some() || self.snapshot.is_some());
+        before || !self.steps(phase).is_empty()
+    }
+
     /// What is to be applied in a phase.
     pub fn pending_in(&self, phase: Phase) -> impl Iterator<Item = &Migration> {
         self.pending.iter().filter(move |migration| migration.header.phase == phase)

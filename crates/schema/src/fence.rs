@@ -42,6 +42,17 @@ impl Fence {
         )
     }
 
+    /// A query of one row: the id of the transaction whose the execute lock is from now on; NULL where it is not, or the run
+    /// lock is not ours.
+    pub(crate) fn transaction(&self) -> String {
+        format!(
+            "SELECT CASE WHEN {} AND pg_catalog.pg_try_advisory_xact_lock({}, {}) THEN pg_catalog.pg_current_xact_id()::text END",
+            self.ours,
+            self.key,
+            LockKey::EXECUTE
+        )
+    }
+
     /// A condition: this is still the transaction that began.
     pub(crate) fn same_transaction(xid: &str) -> String {
         format!("pg_catalog.pg_current_xact_id_if_assigned()::text = {}", sql::literal(xid))

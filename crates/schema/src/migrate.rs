@@ -6,7 +6,7 @@ use sql::literal;
 use crate::attempt::Records;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::fence::{Fence, Held};
+use crate::fence::Fence;
 use crate::history::Progress;
 use crate::look::Look;
 use crate::migration::Migration;
@@ -80,44 +80,39 @@ pub(crate) fn tell(stage: &Stage<'_, Event>, migration: &Migration, notices: &No
     }
 }
 
-/// The records of a file that is one transaction.
+/// The records of a file that is one transaction: its row is written at the end, since the execute lock alone keeps others
+/// off, and a row that a text commits by itself would say of half a file that it is in.
 fn whole(stage: &Stage<'_, Event>, migration: &Migration, tries: &Tries) -> Records {
-    let ledger = sql::identifier(stage.ledger);
-    let version = migration.version;
+    let row =
+        format!("FROM {}.migrations WHERE version = {}", sql::identifier(stage.ledger), migration.version);
+    let insert = insert(stage, migration, "'applied', NULL, NULL, NULL", tries);
     Records {
-        enter: insert(stage, migration, Held::Transaction, "'applied', NULL, NULL, NULL", tries),
-        leave: format!(
-            "UPDATE {ledger}.migrations SET applied_at = pg_catalog.clock_timestamp(), duration_ms = {{took}} \
-             WHERE version = {version} AND {{same}}"
-        ),
-        done: format!("SELECT 1 FROM {ledger}.migrations WHERE version = {version} AND xid = {{xid}}"),
+        enter: Fence::of(stage.lock).transaction(),
+        known: Some(format!("SELECT EXISTS (SELECT {row})")),
+        leave: insert(", applied_at, duration_ms", ", pg_catalog.clock_timestamp(), {took} WHERE {same}"),
+        done: format!("SELECT 1 {row} AND xid = {{xid}}"),
         found: Some(format!(
-            "SELECT 1 FROM {ledger}.migrations WHERE version = {version} AND status = 'applied' AND checksum = {}",
+            "SELECT 1 {row} AND status = 'applied' AND checksum = {}",
             literal(&migration.source.sha256)
         )),
-        forget: Some(format!("DELETE FROM {ledger}.migrations WHERE version = {version} AND xid = {{xid}}")),
     }
 }
 
-/// The history row; `progress` has the values of status, statements, statements_total and statements_done.
+/// The statement that writes the history row, given more columns and what follows their values; `progress` has the values of
+/// status, statements, statements_total and statements_done.
 pub(crate) fn insert(
     stage: &Stage<'_, Event>,
     migration: &Migration,
-    held: Held,
     progress: &str,
     tries: &Tries,
-) -> String {
+) -> impl Fn(&str, &str) -> String + use<> {
     let source = &migration.source;
     let optional = |text: Option<&str>| text.map_or("NULL".to_owned(), literal);
     let requires: Vec<String> = migration.header.requires.iter().map(|name| literal(name)).collect();
-    format!(
-        "{fence} INSERT INTO {ledger}.migrations (version, name, file, checksum, raw_checksum, token_checksum, phase, requires, \
-           down_sql, down_checksum, deployment, retries, waited_ms, status, statements, statements_total, statements_done, xid) \
-         SELECT {version}, {name}, {file}, {checksum}, {raw}, {token}, '{phase}', ARRAY[{requires}]::text[], \
-           {down}, {down_checksum}, {deployment}, {retries}, {waited}, {progress}, pg_catalog.pg_current_xact_id()::text \
-         FROM fence WHERE open RETURNING xid",
-        fence = Fence::of(stage.lock).enter(held),
-        ledger = sql::identifier(stage.ledger),
+    let into = format!("INSERT INTO {}.migrations", sql::identifier(stage.ledger));
+    let values = format!(
+        "{version}, {name}, {file}, {checksum}, {raw}, {token}, '{phase}', ARRAY[{requires}]::text[], {down}, {down_checksum}, \
+         {deployment}, {retries}, {waited}, {progress}, pg_catalog.transaction_timestamp(), pg_catalog.pg_current_xact_id()::text",
         version = migration.version,
         name = literal(&migration.name),
         file = literal(migration.id()),
@@ -131,5 +126,12 @@ pub(crate) fn insert(
         deployment = stage.deployment,
         retries = tries.retries,
         waited = tries.waited.as_millis(),
-    )
+    );
+    move |columns, rest| {
+        format!(
+            "{into} (version, name, file, checksum, raw_checksum, token_checksum, phase, requires, down_sql, down_checksum, \
+               deployment, retries, waited_ms, status, statements, statements_total, statements_done, started_at, xid{columns}) \
+             SELECT {values}{rest}"
+        )
+    }
 }

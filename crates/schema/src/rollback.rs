@@ -131,6 +131,7 @@ async fn step(
             Fence::of(stage.lock).enter(Held::Transaction),
             moved(&table, undo.version, "rolled back", true)
         ),
+        known: None,
         leave: format!(
             "UPDATE {table}_undone SET undone_at = pg_catalog.clock_timestamp() WHERE version = {} AND deployment = {} AND {{same}}",
             undo.version, stage.deployment
@@ -140,7 +141,6 @@ async fn step(
             undo.version, stage.deployment
         ),
         found: None,
-        forget: None,
     };
     let prologue = settings.prologue();
     let shape = Shape::of(&undo.down);

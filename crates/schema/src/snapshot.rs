@@ -95,6 +95,7 @@ impl Snapshot {
                 stage.deployment,
                 self.covered.iter().map(row).collect::<Vec<_>>().join(", ")
             ),
+            known: None,
             leave: format!(
                 "UPDATE {ledger}.migrations SET applied_at = pg_catalog.clock_timestamp(), duration_ms = 0 WHERE kind = 'snapshot' AND {{same}}"
             ),
@@ -102,7 +103,6 @@ impl Snapshot {
                 "SELECT 1 FROM {ledger}.migrations WHERE kind = 'snapshot' AND xid = {{xid}} LIMIT 1"
             ),
             found: None,
-            forget: None,
         };
         let path = self.source.path.display().to_string();
         let prologue = settings.prologue();

@@ -130,16 +130,17 @@ impl Statements<'_> {
     async fn enter(&self, session: &mut Session, total: usize, is_there: bool) -> Result<(), Failure> {
         let hashes: Vec<String> = hashes(&self.migration.source).iter().map(|hash| literal(hash)).collect();
         let statements = format!("ARRAY[{}]::text[]", hashes.join(", "));
+        let fence = Fence::of(self.stage.lock).enter(Held::Session);
         let text = if is_there {
             format!(
-                "{} UPDATE {} SET statements = {statements}, statements_total = {total} FROM fence WHERE {} AND open RETURNING xid",
-                Fence::of(self.stage.lock).enter(Held::Session),
+                "{fence} UPDATE {} SET statements = {statements}, statements_total = {total} FROM fence WHERE {} AND open RETURNING xid",
                 self.row().table(),
                 self.row().condition()
             )
         } else {
             let progress = format!("'running', {statements}, {total}, 0");
-            insert(self.stage, self.migration, Held::Session, &progress, &Tries::default())
+            let insert = insert(self.stage, self.migration, &progress, &Tries::default());
+            format!("{fence} {}", insert("", " FROM fence WHERE open RETURNING xid"))
         };
         self.row().enter(session, &text).await
     }
@@ -172,10 +173,10 @@ impl Statements<'_> {
                 "{} UPDATE {table} SET in_doubt = NULL FROM fence WHERE {condition} AND open RETURNING pg_catalog.pg_current_xact_id()::text",
                 Fence::of(self.stage.lock).enter(Held::Transaction),
             ),
+            known: None,
             leave: format!("UPDATE {table} SET statements_done = {} WHERE {condition} AND {{same}}", nth + 1),
             done: format!("SELECT 1 FROM {table} WHERE {condition} AND statements_done = {}", nth + 1),
             found: None,
-            forget: None,
         };
         patience.run(session, records).await
     }

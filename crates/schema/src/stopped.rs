@@ -22,6 +22,8 @@ pub(crate) enum Ended {
 pub(crate) enum Stopped {
     /// Somebody is there whom we would have to wait for.
     SawOthers,
+    /// It is in already, or may be: there is a record of it.
+    MetARecord,
     /// The user's text failed.
     Text(ScriptError),
     /// A statement of our own failed.
@@ -33,7 +35,11 @@ pub(crate) enum Stopped {
 impl Stopped {
     /// Whether our record met one of somebody else's.
     pub(crate) fn met_a_record(&self) -> bool {
-        matches!(self, Stopped::Ours(error) if error.sqlstate() == Some("23505"))
+        match self {
+            Stopped::MetARecord => true,
+            Stopped::Ours(error) => error.sqlstate() == Some("23505"),
+            _ => false,
+        }
     }
 
     /// What it means that an attempt of a text was rolled back after a time.
@@ -50,6 +56,7 @@ impl Stopped {
         // Our own statements wait for locks too: for the history row of another runner.
         let (failed, is_ours) = match self {
             Stopped::For(failure) => return Err(failure),
+            Stopped::MetARecord => return Err(Failure::LockLost),
             Stopped::SawOthers => return Ok(Ended::SawOthers),
             Stopped::Ours(error) => (ScriptError::from(error), true),
             Stopped::Text(failed) => (failed, false),
