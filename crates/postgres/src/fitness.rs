@@ -31,7 +31,8 @@ pub async fn check(first: &mut Session, second: Option<Session>) -> Result<Sessi
         Some(second) => second,
         None => first.target().connect(SECOND).await?,
     };
-    let (one, other) = tokio::try_join!(pid(first), pid(&mut second))?;
+    // One after the other: asked at once, two backends would answer.
+    let (one, other) = (pid(first).await?, pid(&mut second).await?);
     if one == other {
         return Err(Unfit::TransactionPooler(first.target().to_string()));
     }

@@ -86,7 +86,9 @@ impl Attempt<'_> {
         let Some(xid) = entered.flatten() else {
             return Err(Stopped::For(Fence::of(self.lock).why(session).await?));
         };
-        let known: Option<bool> = rows.next().map(|row| row.try_get(0)).transpose().map_err(Error::from)?;
+        // What enters may be more than one row.
+        let known = records.known.as_ref().and_then(|_| rows.next_back());
+        let known: Option<bool> = known.map(|row| row.try_get(0)).transpose().map_err(Error::from)?;
         match (known, others) {
             (Some(true), _) => Err(Stopped::MetARecord),
             (_, Some(true)) => Err(Stopped::SawOthers),
