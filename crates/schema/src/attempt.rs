@@ -120,7 +120,7 @@ impl Attempt<'_> {
                 None
             }
             Closed::Text(failed) => Some(Stopped::Text(failed)),
-            Closed::Refused(failed) => Some(Stopped::Ours(failed.error)),
+            Closed::Refused(failed) => Some(failed.error.into()),
             Closed::NothingRecorded => Some(Stopped::For(self.why_nothing(session, text, xid).await?)),
             Closed::Unknown(failed) => {
                 let record = records.done.replace("{xid}", &sql::literal(xid));
@@ -187,7 +187,9 @@ impl Attempt<'_> {
         records: &Records,
     ) -> Result<bool, Error> {
         match &records.found {
-            Some(found) if stopped.met_a_record() => Ok(session.answer(found).await?.is_some()),
+            Some(found) if matches!(stopped, Stopped::MetARecord) => {
+                Ok(session.answer(found).await?.is_some())
+            }
             _ => Ok(false),
         }
     }

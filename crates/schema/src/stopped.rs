@@ -26,22 +26,13 @@ pub(crate) enum Stopped {
     MetARecord,
     /// The user's text failed.
     Text(ScriptError),
-    /// A statement of our own failed.
+    /// A statement of our own failed, for another reason than that.
     Ours(Error),
     /// Anything else.
     For(Failure),
 }
 
 impl Stopped {
-    /// Whether our record met one of somebody else's.
-    pub(crate) fn met_a_record(&self) -> bool {
-        match self {
-            Stopped::MetARecord => true,
-            Stopped::Ours(error) => error.sqlstate() == Some("23505"),
-            _ => false,
-        }
-    }
-
     /// What it means that an attempt of a text was rolled back after a time.
     pub(crate) fn means(
         self,
@@ -50,9 +41,6 @@ impl Stopped {
         took: Duration,
     ) -> Result<Ended, Failure> {
         let Attempt { stop, watch, settings, .. } = attempt;
-        if self.met_a_record() {
-            return Err(Failure::LockLost);
-        }
         // Our own statements wait for locks too: for the history row of another runner.
         let (failed, is_ours) = match self {
             Stopped::For(failure) => return Err(failure),
@@ -74,6 +62,10 @@ impl Stopped {
 
 impl From<Error> for Stopped {
     fn from(error: Error) -> Self {
-        Stopped::Ours(error)
+        match error.sqlstate() {
+            // The row that we write is there: somebody else's.
+            Some("23505") => Stopped::MetARecord,
+            _ => Stopped::Ours(error),
+        }
     }
 }
