@@ -86,6 +86,26 @@ fn a_rollback_runs_the_text_that_stood_beside_the_file_when_it_was_applied() {
 }
 
 #[test]
+fn what_has_succeeded_is_recorded_once_and_anew_when_it_was_taken_back() {
+    let project = two_files();
+    let mut client = project.client();
+    let mut recorded =
+        || client.text("string_agg(deployment::text, ' ' ORDER BY path) FROM pgdeploy.succeeded_files");
+    project.deploy().exits(0);
+    project.deploy().exits(0).says("NOTHING TO DO");
+    assert_eq!(recorded(), "1 1");
+    let back = ["rollback", "--to", "1", "--reason", "x", "--yes", "--allow-data-loss"];
+    project.pgdeploy(&back).exits(0).says("ROLLED BACK");
+    assert_eq!(recorded(), "1");
+    project.deploy().exits(0).says("0002_b");
+    assert_eq!(recorded(), "1 4");
+    // Another release that has the same files, and more.
+    let project = project.file("migrations/0003_c.sql", "CREATE TABLE c (i int);");
+    project.deploy().exits(0).says("0003_c");
+    assert_eq!(recorded(), "1 4 5");
+}
+
+#[test]
 fn a_rollback_that_fails_leaves_the_migration_in() {
     let project = two_files().file("migrations/0002_b.down.sql", "DROP TABLE nothing;");
     project.deploy().exits(0);
